@@ -1,0 +1,55 @@
+/** Builds what ships: one bundle a process, into `dist/`. */
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+
+const require = createRequire(import.meta.url);
+const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** Native modules, and what is found at run time where it is installed. */
+const external = ['vscode', 'better-sqlite3', 'webgpu', '@tensorflow/tfjs-node'];
+
+const common: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  target: 'node22',
+  format: 'cjs',
+  external,
+  minify: true,
+  keepNames: true,
+  sourcemap: true,
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+  loader: { '.mlpipe': 'text' },
+  define: {
+    'import.meta.url': 'importMetaUrl',
+    'process.env.MLPIPE_VERSION': JSON.stringify(manifest.version),
+  },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+/** Output name → entry file. The names are the processes of docs/architecture.md. */
+const entries: Record<string, string> = {
+  extension: 'extension/extension.ts',
+  server: 'language-server/main.ts',
+  cli: 'runtime/cli/main.ts',
+  worker: 'runtime/train/worker.ts',
+};
+
+const dist = new URL('dist/', import.meta.url).pathname;
+await rm(dist, { recursive: true, force: true });
+await mkdir(dist, { recursive: true });
+await Promise.all(
+  Object.entries(entries).map(([name, entry]) =>
+    build({ ...common, entryPoints: [entry], outfile: join(dist, `${name}.cjs`) }),
+  ),
+);
+
+// The WASM back end looks for its binaries beside the bundle.
+const wasm = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
+for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm']) {
+  await copyFile(join(wasm, name), join(dist, name));
+}

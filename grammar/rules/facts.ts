@@ -1,0 +1,114 @@
+/**
+ * What the world says: everything that a rule may know of and that does not stand in the text. Gathered by the runtime
+ * off the keystroke path, handed in as plain data. A fact that is not there is not known yet, and no rule then speaks.
+ */
+import type { Digest, EngineName } from '../plan/plan.ts';
+
+export interface Facts {
+  /** By absolute path as `factKey` spells it: data sources, lock files, what steps read. */
+  sources: Record<string, SourceFact>;
+  /** By engine name. */
+  engines: Partial<Record<EngineName, EngineFact>>;
+  machine?: MachineFact;
+  /** By step name, of this pipeline file: what its last run left. */
+  runs: Record<string, RunFact>;
+  /** Programs looked for on the search path: name → absolute path, or `null` where there is none. */
+  programs: Record<string, string | null>;
+  /** Names of the environment variables that exist; never their values. */
+  secrets?: string[];
+}
+
+export const NO_FACTS: Facts = { sources: {}, engines: {}, runs: {}, programs: {} };
+
+export type SourceFact =
+  | { state: 'missing' /** The pinned content is still in the store. */; inStore?: boolean }
+  | { state: 'unreadable'; reason: string }
+  | {
+      state: 'present';
+      kind: 'file' | 'folder';
+      digest: Digest;
+      bytes: number;
+      /** In a folder or a glob. */
+      files?: number;
+      /** ISO 8601. */
+      modified: string;
+      table?: TableFact;
+      /** Tracked by git, or ignored; unknown outside a repository. */
+      git?: 'tracked' | 'untracked' | 'ignored';
+      /** What the pinned content was, where the store still has it. */
+      pinned?: { digest: Digest; bytes: number; rows?: number; columns?: string[] };
+    };
+
+export interface TableFact {
+  rows: number;
+  /** Column names as the file's header has them, or `column1 …` where it has none. */
+  columns: string[];
+  /** Where the file does not fit the schema, in the order of the rows; the first few. */
+  problems: SchemaProblem[];
+  /** By column of the schema. */
+  statistics: Record<string, ColumnStatistics>;
+}
+
+export interface SchemaProblem {
+  kind: 'missing-column' | 'wrong-type' | 'outside-range' | 'unknown-class' | 'wrong-width' | 'missing-value';
+  /** Column of the schema. */
+  column?: string;
+  /** Counted from 1 as an editor counts the file's lines. */
+  line?: number;
+  found?: string;
+  expected: string;
+}
+
+export interface ColumnStatistics {
+  count: number;
+  missing: number;
+  minimum?: number;
+  maximum?: number;
+  mean?: number;
+  /** With n − 1 in the denominator. */
+  standardDeviation?: number;
+  /** Rows of each class, the most frequent first. */
+  classes?: { label: string; count: number }[];
+}
+
+export interface EngineFact {
+  name: EngineName;
+  /** `installed`: can train now. `installable`: can be provisioned. `impossible`: never on this machine. */
+  state: 'installed' | 'installable' | 'impossible';
+  /** The versions that are installed, or that can be. */
+  versions: string[];
+  /** Why not, in one sentence, and what to do. */
+  reason?: string;
+  /** Layers, losses and optimizers that this engine cannot train or trains wrongly, with the reason. */
+  cannotTrain: Record<string, string>;
+  /** Whether equal seeds give equal bits. */
+  deterministic: boolean;
+}
+
+export interface MachineFact {
+  platform: string;
+  architecture: string;
+  cpus: number;
+  memory: number;
+  gpus: string[];
+  node: string;
+  /** Versions of what is on the search path. */
+  interpreters: { language: 'node' | 'python'; version: string; path: string }[];
+}
+
+export interface RunFact {
+  /** ISO 8601. */
+  ended: string;
+  status: 'ok' | 'failed' | 'cancelled';
+  metrics: Record<string, number>;
+  /** Files that the step opened and had not declared, where the platform can tell. */
+  undeclaredReads: string[];
+  upToDate?: boolean;
+  /** In one line, why it would or would not run. */
+  reason?: string;
+}
+
+/** One spelling for a path in `Facts.sources`: forward slashes, no trailing one. */
+export function factKey(path: string): string {
+  return path.replaceAll('\\', '/').replace(/(?<=.)\/$/, '');
+}

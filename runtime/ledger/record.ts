@@ -1,0 +1,100 @@
+/** The record of one run of one step: immutable, canonical JSON, the truth from which every index is rebuilt. */
+import type { Digest, EngineName, PlanValue, Seconds } from '../../grammar/plan/plan.ts';
+
+export const RECORD_FORMAT = 'mlpipe-record/1';
+
+export interface RunRecord {
+  format: typeof RECORD_FORMAT;
+  /** Friendly name of the run that this step belongs to: `quiet-heron-41`. Several records share it. */
+  run: string;
+  step: string;
+  kind: 'train' | 'evaluate' | 'program';
+  pipeline: {
+    name: string /** Relative to the project's root. */;
+    file: string /** Of the file's text. */;
+    digest: Digest;
+  };
+  /** The step's key: equal keys mean that nothing which determines the result differs. */
+  key: Digest;
+  /** What the key was computed from, as an object in the store: a later run explains itself by comparing the two. */
+  keyParts: Digest;
+  /** Why it ran, in one line. */
+  reason: string;
+  /** The plan, as an object in the store. */
+  plan: Digest;
+  who: { user: string; name?: string; email?: string };
+  where: { host: string; platform: string; architecture: string };
+  when: { /** ISO 8601, UTC. */ started: string; ended: string; seconds: Seconds };
+  code: CodeState | null;
+  inputs: RecordedInput[];
+  parameters: Record<string, PlanValue>;
+  environment: RecordedEnvironment;
+  engine: { name: EngineName; version: string } | null;
+  outputs: Record<string, RecordedOutput>;
+  metrics: Record<string, number>;
+  gates: RecordedGate[];
+  exit: {
+    status: 'ok' | 'failed' | 'cancelled';
+    code?: number;
+    signal?: string;
+    /** What went wrong, in one line. */
+    message?: string;
+  };
+  /** Files that the step opened and had not declared. */
+  undeclaredReads: string[];
+  /** Captured output, as an object in the store. */
+  log?: Digest;
+}
+
+export interface CodeState {
+  commit: string;
+  branch?: string;
+  /** Without credentials. */
+  remote?: string;
+  dirty: boolean;
+  /** `git diff HEAD` of tracked files plus the untracked ones, as an object in the store. */
+  diff?: Digest;
+}
+
+export interface RecordedInput {
+  /** `data:digits`, `file:report.py`, `output:recognise.model`, `lock:package-lock.json`. */
+  name: string;
+  digest: Digest;
+  bytes: number;
+  /** Relative to the pipeline's folder. */
+  path?: string;
+  rows?: number;
+  /** The record whose output this is. */
+  record?: Digest;
+}
+
+export interface RecordedOutput {
+  digest: Digest;
+  bytes: number;
+  path?: string;
+}
+
+export interface RecordedGate {
+  metric: string;
+  class?: number | string;
+  operator: string;
+  threshold: number;
+  value: number;
+  ok: boolean;
+}
+
+export interface RecordedEnvironment {
+  name: string | null;
+  /** The digest of `identity`; part of the key. */
+  fingerprint: Digest;
+  /** What determines a result. */
+  identity: Record<string, unknown>;
+  /** What is good to know and determines nothing. */
+  evidence: Record<string, unknown>;
+}
+
+/** A record's own address: the digest of its canonical JSON. */
+export interface StoredRecord {
+  digest: Digest;
+  record: RunRecord;
+}

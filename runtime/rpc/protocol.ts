@@ -1,0 +1,109 @@
+/**
+ * JSON-RPC between the editor and the runtime (`mlpipe rpc`, over stdio). The one file of the runtime that the
+ * extension may import: plain types and names, no code that runs.
+ */
+import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import type { RunEvent, StepStatus } from '../events.ts';
+
+export type { RunEvent, StepProgress, StepResult, StepStatus } from '../events.ts';
+
+/** Raised when a message changes its meaning; the editor and the runtime compare it at `hello`. */
+export const PROTOCOL_VERSION = 1;
+
+export interface Hello {
+  protocol: number;
+  version: string;
+  node: string;
+  pid: number;
+}
+
+export interface PipelineRequest {
+  /** Absolute path of the `.mlpipe` file. */
+  file: string;
+}
+
+export interface RunRequest extends PipelineRequest {
+  steps: string[];
+  force?: boolean;
+  parameters?: Record<string, string>;
+}
+
+export interface RunAnswer {
+  run: string;
+  pipeline: string;
+  ok: boolean;
+  seconds: number;
+  steps: RunStepAnswer[];
+}
+
+export interface RunStepAnswer {
+  step: string;
+  status: StepStatus;
+  reason: string;
+  key: string | null;
+  seconds: number;
+  record: string | null;
+  outputs: Record<string, { digest: string; bytes: number }>;
+  metrics: Record<string, number>;
+  engine: { name: string; version: string } | null;
+  error?: { message: string; todo?: string };
+}
+
+export interface StatusAnswer {
+  upToDate: boolean;
+  steps: { step: string; state: 'up-to-date' | 'stale' | 'never-ran' | 'blocked' | 'failed'; reason: string }[];
+}
+
+/** One trained model with what stands behind it, for the tree. */
+export interface ModelNode {
+  /** The record's digest. */
+  record: string;
+  step: string;
+  pipeline: string;
+  /** Relative to the folder that was asked about. */
+  file: string;
+  run: string;
+  /** ISO 8601. */
+  ended: string;
+  status: 'ok' | 'failed' | 'cancelled';
+  current: boolean;
+  who: string;
+  metrics: Record<string, number>;
+  gates: { metric: string; operator: string; threshold: number; value: number; ok: boolean }[];
+  modelDigest: string | null;
+  data: { name: string; digest: string; path?: string; rows?: number; bytes: number }[];
+  commit: { id: string; branch?: string; dirty: boolean } | null;
+  environment: { name: string | null; fingerprint: string; engine: string | null };
+  parameters: Record<string, string | number | boolean>;
+}
+
+export interface LineageAnswer {
+  nodes: {
+    id: string;
+    kind: 'data' | 'file' | 'record' | 'model' | 'output' | 'commit' | 'environment';
+    label: string;
+    detail?: string;
+  }[];
+  edges: { from: string; to: string; label: string }[];
+}
+
+export const HelloRequest = new RequestType0<Hello, void>('mlpipe/hello');
+/** Runs; its events come as notifications before the answer. Cancel the request to cancel the run. */
+export const RunPipelineRequest = new RequestType<RunRequest, RunAnswer, void>('mlpipe/run');
+export const StatusRequest = new RequestType<
+  PipelineRequest & { parameters?: Record<string, string> },
+  StatusAnswer,
+  void
+>('mlpipe/status');
+/** Every trained model below a folder, the newest first. */
+export const ModelsRequest = new RequestType<{ folder: string }, ModelNode[], void>('mlpipe/models');
+export const LineageRequest = new RequestType<{ folder: string; reference: string }, LineageAnswer, void>(
+  'mlpipe/lineage',
+);
+/** A record as indented JSON, for a read-only document. */
+export const ShowRecordRequest = new RequestType<{ folder: string; reference: string }, { text: string }, void>(
+  'mlpipe/show',
+);
+export const RunEventNotification = new NotificationType<{ file: string; event: RunEvent }>('mlpipe/event');
+/** Records below the folder have changed, by this runtime or another. */
+export const RecordsChangedNotification = new NotificationType<{ folder: string }>('mlpipe/recordsChanged');

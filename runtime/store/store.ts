@@ -1,0 +1,32 @@
+/** What the rest of the runtime may ask of the store. The store knows no model, no step and no record. */
+import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
+
+export interface Stored {
+  digest: Digest;
+  bytes: Bytes;
+  /** How many files, for a folder. */
+  files?: number;
+}
+
+export interface Store {
+  /** The `.mlpipe` folder. */
+  readonly folder: string;
+  /** Durable when it returns: tmp → fsync → rename → fsync of the folder. */
+  putBytes(content: Uint8Array | string): Promise<Stored>;
+  /** A file, or a folder as a manifest whose digest is the folder's. Durable when it returns. */
+  put(path: string): Promise<Stored>;
+  /** The digest that `put` would give, from the stat cache where that is sure. Stores nothing. */
+  digest(path: string): Promise<Stored>;
+  has(digest: Digest): boolean;
+  /** @throws MlpipeError `object-missing`, or `object-corrupt` where the content does not fit its digest. */
+  read(digest: Digest): Promise<Buffer>;
+  /** Lays a file or a folder at `destination`; read-only links where `writable` is not set. */
+  checkout(digest: Digest, destination: string, options?: { writable?: boolean }): Promise<void>;
+  /** Re-hashes every object. */
+  verify(): Promise<{
+    objects: number;
+    bytes: Bytes;
+    problems: { digest: Digest; problem: 'missing' | 'corrupt' | 'unreadable' }[];
+  }>;
+  close(): void;
+}
