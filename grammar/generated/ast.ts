@@ -241,19 +241,22 @@ export function isCall(item: unknown): item is Call {
     return reflection.isInstance(item, Call.$type);
 }
 
+/** `subject` says what a loss is about: classes or numbers. */
 export interface Callable extends langium.AstNode {
     readonly $container: File;
     readonly $type: 'Callable';
     kind: string;
     name: string;
     parameters: Array<Parameter>;
+    subject?: langium.Reference<Choice>;
 }
 
 export const Callable = {
     $type: 'Callable',
     kind: 'kind',
     name: 'name',
-    parameters: 'parameters'
+    parameters: 'parameters',
+    subject: 'subject'
 } as const;
 
 export function isCallable(item: unknown): item is Callable {
@@ -314,7 +317,8 @@ export interface ChoiceDeclaration extends TypeDeclaration {
 export const ChoiceDeclaration = {
     $type: 'ChoiceDeclaration',
     choices: 'choices',
-    name: 'name'
+    name: 'name',
+    unit: 'unit'
 } as const;
 
 export function isChoiceDeclaration(item: unknown): item is ChoiceDeclaration {
@@ -865,13 +869,17 @@ export interface Metric extends langium.AstNode {
     better?: 'higher' | 'lower';
     name: string;
     parameters: Array<Parameter>;
+    subject?: langium.Reference<Choice>;
+    unit?: langium.Reference<Unit>;
 }
 
 export const Metric = {
     $type: 'Metric',
     better: 'better',
     name: 'name',
-    parameters: 'parameters'
+    parameters: 'parameters',
+    subject: 'subject',
+    unit: 'unit'
 } as const;
 
 export function isMetric(item: unknown): item is Metric {
@@ -1541,15 +1549,18 @@ export function isType(item: unknown): item is Type {
     return reflection.isInstance(item, Type.$type);
 }
 
+/** A value of a type with a unit is written with a unit of the same dimension. */
 export interface TypeDeclaration extends langium.AstNode {
     readonly $container: File;
     readonly $type: 'ChoiceDeclaration' | 'TypeDeclaration';
     name: string;
+    unit?: langium.Reference<Unit>;
 }
 
 export const TypeDeclaration = {
     $type: 'TypeDeclaration',
-    name: 'name'
+    name: 'name',
+    unit: 'unit'
 } as const;
 
 export function isTypeDeclaration(item: unknown): item is TypeDeclaration {
@@ -1925,6 +1936,11 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                 parameters: {
                     name: Callable.parameters,
                     defaultValue: []
+                },
+                subject: {
+                    name: Callable.subject,
+                    referenceType: Choice.$type,
+                    optional: true
                 }
             },
             superTypes: [Builtin.$type, Declaration.$type]
@@ -1967,6 +1983,11 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                 },
                 name: {
                     name: ChoiceDeclaration.name
+                },
+                unit: {
+                    name: ChoiceDeclaration.unit,
+                    referenceType: Unit.$type,
+                    optional: true
                 }
             },
             superTypes: [TypeDeclaration.$type, Builtin.$type]
@@ -2397,6 +2418,16 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                 parameters: {
                     name: Metric.parameters,
                     defaultValue: []
+                },
+                subject: {
+                    name: Metric.subject,
+                    referenceType: Choice.$type,
+                    optional: true
+                },
+                unit: {
+                    name: Metric.unit,
+                    referenceType: Unit.$type,
+                    optional: true
                 }
             },
             superTypes: [Builtin.$type, Declaration.$type, MemberTarget.$type]
@@ -2891,6 +2922,11 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
             properties: {
                 name: {
                     name: TypeDeclaration.name
+                },
+                unit: {
+                    name: TypeDeclaration.unit,
+                    referenceType: Unit.$type,
+                    optional: true
                 }
             },
             superTypes: [Builtin.$type, Declaration.$type]
