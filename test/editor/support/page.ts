@@ -1,0 +1,53 @@
+/**
+ * The editor as a person sees it, where the harness can reach its page. On a desktop VS Code there is no page to
+ * reach: what can be done by a command is done by it there, and pictures are left out.
+ */
+const driver = process.env.MLPIPE_EDITOR_DRIVER;
+
+export const hasPage = driver !== undefined && driver !== '';
+
+async function ask<T>(action: string, parameters: Record<string, unknown>): Promise<T> {
+  const response = await fetch(`${driver}/${action}`, { method: 'POST', body: JSON.stringify(parameters) });
+  // The shape is the one the harness's table of actions gives; see test/harness/vscode-web.cjs.
+  const answer = (await response.json()) as { result: T; error?: string };
+  if (answer.error !== undefined) throw new Error(`The page could not ${action}: ${answer.error}`);
+  return answer.result;
+}
+
+let printing: Promise<unknown> = Promise.resolve();
+
+/** One line of the test report, in order. */
+export function print(text: string): void {
+  if (!hasPage) console.log(text);
+  else printing = printing.then(() => ask('print', { text }));
+}
+
+/** Resolves when every line has been printed. */
+export async function printed(): Promise<void> {
+  await printing;
+}
+
+export async function screenshot(name: string): Promise<void> {
+  if (hasPage) await ask('screenshot', { name });
+}
+
+export function click(selector: string, text?: string, button: 'left' | 'right' = 'left'): Promise<boolean> {
+  return ask('click', { selector, text, button });
+}
+
+export function hover(selector: string, text?: string): Promise<boolean> {
+  return ask('hover', { selector, text });
+}
+
+export function press(keys: string): Promise<boolean> {
+  return ask('press', { keys });
+}
+
+export function type(text: string): Promise<boolean> {
+  return ask('type', { text });
+}
+
+/** The texts of everything visible that matches a CSS selector. */
+export function texts(selector: string): Promise<string[]> {
+  return ask('texts', { selector });
+}
