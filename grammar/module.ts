@@ -1,0 +1,68 @@
+/**
+ * The language's services, without those of an editor: what the command line, the runtime and tests parse with. The
+ * language server puts the same `MlpipeModule` on top of Langium's editor services.
+ */
+import {
+  createDefaultCoreModule,
+  createDefaultSharedCoreModule,
+  type DefaultSharedCoreModuleContext,
+  EmptyFileSystem,
+  inject,
+  type LangiumCoreServices,
+  type LangiumSharedCoreServices,
+  type Module,
+  type PartialLangiumCoreServices,
+} from 'langium';
+import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from './generated/module.ts';
+import { MlpipeScopeComputation } from './scoping/scope-computation.ts';
+import { MlpipeScopeProvider } from './scoping/scope-provider.ts';
+import { MlpipeDocumentValidator } from './syntax/document-validator.ts';
+import { LayoutLexer } from './syntax/layout.ts';
+import { MlpipeParserErrorMessageProvider } from './syntax/messages.ts';
+import { MlpipeTokenBuilder } from './syntax/tokens.ts';
+import { MlpipeValueConverter } from './syntax/values.ts';
+import { MlpipeWorkspaceManager } from './workspace-manager.ts';
+
+/** What this language has beyond Langium's own services. Rooms of this floor add theirs here. */
+export type MlpipeAddedServices = Record<never, never>;
+
+export type MlpipeServices = LangiumCoreServices & MlpipeAddedServices;
+
+export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & MlpipeAddedServices> = {
+  parser: {
+    TokenBuilder: () => new MlpipeTokenBuilder(),
+    Lexer: (services) => new LayoutLexer(services),
+    ValueConverter: () => new MlpipeValueConverter(),
+    ParserErrorMessageProvider: () => new MlpipeParserErrorMessageProvider(),
+  },
+  references: {
+    ScopeComputation: (services) => new MlpipeScopeComputation(services),
+    ScopeProvider: (services) => new MlpipeScopeProvider(services),
+  },
+  validation: {
+    DocumentValidator: (services) => new MlpipeDocumentValidator(services),
+  },
+};
+
+/** What all files share; the language server puts it on top of Langium's shared editor services. */
+export const MlpipeSharedModule = {
+  workspace: {
+    WorkspaceManager: (services: LangiumSharedCoreServices) => new MlpipeWorkspaceManager(services),
+  },
+};
+
+/**
+ * Services for a process without an editor. The built-in library is not loaded yet: `loadPipeline` does that, or
+ * `loadBuiltins`.
+ */
+export function createMlpipeServices(context: DefaultSharedCoreModuleContext = EmptyFileSystem): {
+  shared: LangiumSharedCoreServices;
+  mlpipe: MlpipeServices;
+} {
+  const shared = inject(createDefaultSharedCoreModule(context), MlpipeGeneratedSharedModule, MlpipeSharedModule);
+  const mlpipe = inject(createDefaultCoreModule({ shared }), MlpipeGeneratedModule, MlpipeModule);
+  shared.ServiceRegistry.register(mlpipe);
+  // There is no client that would send a configuration.
+  void shared.workspace.ConfigurationProvider.initialized({});
+  return { shared, mlpipe };
+}

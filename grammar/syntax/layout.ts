@@ -1,0 +1,136 @@
+/**
+ * The layout of a file, as tokens: SECTION in front of each top-level block, LINE in front of each fact.
+ *
+ * A fact ends with its line. Inside `( )` and `[ ]` a line may end after an opening bracket or a comma if the next is
+ * indented deeper, and before a closing bracket; nowhere else, so that a missing bracket spoils its own line only.
+ * Where braces do not balance, a block's keyword in the first column begins a section however many are open, and
+ * `braces.ts` mends what is between.
+ *
+ * The tokens made here have no width: Langium keeps such tokens out of the concrete syntax tree, so formatter, folding
+ * and completion see only what was written.
+ */
+import type { TokenType } from 'chevrotain';
+import { DefaultLexer, type LexerResult, type TokenizeOptions } from 'langium';
+import { isBalanced, repairBraces } from './braces.ts';
+import { limitNesting } from './limits.ts';
+import { emptyToken, errorAt, type PlacedToken, placed, startsLine } from './placed-token.ts';
+import { isClosed } from './values.ts';
+import { blockWords } from './vocabulary.ts';
+
+export class LayoutLexer extends DefaultLexer {
+  private readonly blockWords: ReadonlySet<string> = new Set(blockWords());
+
+  /**
+   * In mode `partial` (a text up to the cursor, for completion) nothing is mended, and LINE or SECTION is added at the
+   * end where a new line has begun.
+   */
+  override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
+    const result = super.tokenize(text, options);
+    const partial = options.mode === 'partial';
+    let tokens = limitNesting(placed(result.tokens), result.errors);
+    for (const token of tokens) {
+      if (isOpenText(token)) result.errors.push(errorAt(token, 'This text is not closed. Add `"` at its end.'));
+    }
+    const balanced = isBalanced(tokens);
+    const beginsSection = (token: PlacedToken): boolean => token.startColumn === 1 && this.blockWords.has(token.image);
+    if (!balanced && !partial) tokens = repairBraces(tokens, beginsSection, this.type.bind(this), result.errors);
+    result.tokens = this.addLayout(tokens, text, partial, balanced ? () => false : beginsSection);
+    return result;
+  }
+
+  private type(name: string): TokenType {
+    const type = this.definition[name];
+    if (type === undefined) throw new Error(`The grammar has no token ${name}.`);
+    return type;
+  }
+
+  private addLayout(
+    tokens: readonly PlacedToken[],
+    text: string,
+    partial: boolean,
+    beginsSection: (token: PlacedToken) => boolean,
+  ): PlacedToken[] {
+    const line = this.type('LINE');
+    const section = this.type('SECTION');
+    const out: PlacedToken[] = [];
+    /** Braces and brackets that are open, innermost last. */
+    const open: string[] = [];
+    let braces = 0;
+    let previous: PlacedToken | undefined;
+    /** Where the line begins in which the innermost bracket was opened. */
+    let column = 0;
+    for (const token of tokens) {
+      const starts = startsLine(token, previous);
+      const kind = token.tokenType.name;
+      if (starts && kind === '{') {
+        // A brace on a line of its own still opens the block of the line before.
+      } else if (starts && ((braces === 0 && !isContinued(open, previous, token, column)) || beginsSection(token))) {
+        open.length = 0;
+        braces = 0;
+        out.push(emptyToken(section, token, 'before'));
+      } else if (
+        kind !== '}' &&
+        (starts ? !isContinued(open, previous, token, column) : open.at(-1) === '{' && previous?.image === '{')
+      ) {
+        if (starts) closeBrackets(open);
+        out.push(emptyToken(line, token, 'before'));
+      }
+      if (starts && (open.length === 0 || open.at(-1) === '{')) column = token.startColumn;
+      switch (kind) {
+        case '{':
+          open.push(kind);
+          braces++;
+          break;
+        case '(':
+        case '[':
+          open.push(kind);
+          break;
+        case ')':
+        case ']':
+          if (open.length > 0 && open.at(-1) !== '{') open.pop();
+          break;
+        case '}':
+          closeBrackets(open);
+          if (open.pop() !== undefined) braces--;
+          break;
+      }
+      out.push(token);
+      previous = token;
+    }
+    if (partial) {
+      const newLine = previous === undefined || /[\r\n]/.test(text.slice(previous.endOffset + 1));
+      if (
+        braces > 0 &&
+        previous &&
+        (previous.image === '{' || (newLine && !isContinued(open, previous, undefined, 0)))
+      ) {
+        out.push(emptyToken(line, previous, 'after'));
+      } else if (braces === 0 && newLine && !isContinued(open, previous, undefined, 0)) {
+        out.push(emptyToken(section, previous, 'after'));
+      }
+    }
+    return out;
+  }
+}
+
+/** Whether a line break between these two is inside brackets and means nothing. */
+function isContinued(
+  open: readonly string[],
+  previous: PlacedToken | undefined,
+  next: PlacedToken | undefined,
+  column: number,
+): boolean {
+  const bracket = open.at(-1);
+  if (previous === undefined || (bracket !== '(' && bracket !== '[')) return false;
+  if (next !== undefined && /^[)\]]$/.test(next.image)) return true;
+  return /^[([,]$/.test(previous.image) && (next === undefined || next.startColumn > column);
+}
+
+function closeBrackets(open: string[]): void {
+  while (open.length > 0 && open.at(-1) !== '{') open.pop();
+}
+
+function isOpenText(token: PlacedToken): boolean {
+  const kind = token.tokenType.name;
+  return (kind === 'STRING' || kind === 'TEXT_END') && !isClosed(token.image);
+}
