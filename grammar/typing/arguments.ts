@@ -1,0 +1,74 @@
+/** Arguments: which parameter each is for, and every parameter's value with defaults filled in. */
+import type { AstNode } from 'langium';
+import * as ast from '../generated/ast.ts';
+import type { PlanValue } from '../plan/plan.ts';
+import { type Bindings, evaluate, NO_BINDINGS } from './evaluate.ts';
+import { fit, isInDomain, meaningOfType } from './types.ts';
+
+/** Anything with parameters: a layer, a loss, a metric. */
+export type Parametrized = Pick<ast.Callable, 'name' | 'parameters'>;
+
+/**
+ * The parameter of an argument. Arguments are named; one without a name is taken, after its rule has spoken, for the
+ * parameter at its place.
+ */
+export function parameterOf(argument: ast.Argument, owner: Parametrized): ast.Parameter | undefined {
+  if (argument.parameter !== undefined) {
+    const { ref } = argument.parameter;
+    return ast.isParameter(ref) ? ref : undefined;
+  }
+  const siblings: readonly AstNode[] = argument.$container.arguments;
+  return owner.parameters[siblings.indexOf(argument)];
+}
+
+/** Values by parameter, as a plan spells them; `undefined` where one is missing or wrong. */
+export function argumentValues(
+  given: readonly ast.Argument[],
+  owner: Parametrized,
+  bindings: Bindings = NO_BINDINGS,
+): Record<string, PlanValue | { secret: string }> | undefined {
+  const values: Record<string, PlanValue | { secret: string }> = {};
+  for (const parameter of owner.parameters) {
+    const argument = given.find((candidate) => parameterOf(candidate, owner) === parameter);
+    const value = valueFor(parameter, argument?.value, bindings);
+    if (value === undefined) return undefined;
+    if (value !== 'none') values[parameter.name] = value;
+  }
+  return resolvedWindows(values);
+}
+
+/** The values of a call that takes no secret. */
+export function plainArgumentValues(
+  given: readonly ast.Argument[],
+  owner: Parametrized,
+  bindings: Bindings = NO_BINDINGS,
+): Record<string, PlanValue> | undefined {
+  const plain: Record<string, PlanValue> = {};
+  for (const [name, value] of Object.entries(argumentValues(given, owner, bindings) ?? { '': { secret: '' } })) {
+    if (typeof value === 'object' && !Array.isArray(value)) return undefined;
+    plain[name] = value;
+  }
+  return plain;
+}
+
+function valueFor(
+  parameter: ast.Parameter,
+  expression: ast.Expression | undefined,
+  bindings: Bindings,
+): PlanValue | { secret: string } | undefined {
+  const type = meaningOfType(parameter.type);
+  const value = evaluate(expression ?? parameter.value, bindings);
+  if (type === undefined || value === undefined) return undefined;
+  const fitted = fit(value, type);
+  if ('misfit' in fitted) return undefined;
+  const domain = evaluate(parameter.domain);
+  const isSecret = typeof fitted.value === 'object' && !Array.isArray(fitted.value);
+  if (domain && !isSecret && !isInDomain(fitted.value as PlanValue, domain)) return undefined; // not a secret: PlanValue
+  return fitted.value;
+}
+
+/** `strides: size` is as far as the window is wide. */
+function resolvedWindows<T>(values: Record<string, T | PlanValue>): Record<string, T | PlanValue> {
+  const size = values.size;
+  return size !== undefined && values.strides === 'size' ? { ...values, strides: size } : values;
+}

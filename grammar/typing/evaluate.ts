@@ -1,0 +1,205 @@
+/** What an expression comes to: constants, parameters, arithmetic with units, texts. */
+import * as ast from '../generated/ast.ts';
+import { targetOf } from '../scoping/targets.ts';
+import { inBaseUnits, meaningOfUnit, nounOfDimension, PLAIN, POINTS, SHARE } from './units.ts';
+import { nounOfValue, numberText, numberValue, planValueOf, type Value } from './values.ts';
+
+/** Parameters' values in the place of their defaults: from the command line, or one of an expansion. */
+export type Bindings = ReadonlyMap<ast.Param, Value>;
+
+export const NO_BINDINGS: Bindings = new Map();
+
+/** Why an expression comes to nothing. What another check reports (an unknown name, a cycle) is not reported here. */
+export interface EvaluationProblem {
+  kind: 'units-differ' | 'not-a-number' | 'not-finite' | 'not-a-value';
+  node: ast.Expression;
+  message: string;
+}
+
+export type Complain = (problem: EvaluationProblem) => void;
+
+const SILENTLY: Complain = () => {};
+
+/** The value of an expression, or `undefined` where it has none; `complain` then hears why. */
+export function evaluate(
+  expression: ast.Expression | undefined,
+  bindings: Bindings = NO_BINDINGS,
+  complain: Complain = SILENTLY,
+): Value | undefined {
+  return new Evaluation(bindings, complain).of(expression);
+}
+
+/** The value of a parameter: what is bound to it, else its default. */
+export function valueOfParam(param: ast.Param, bindings: Bindings = NO_BINDINGS): Value | undefined {
+  return new Evaluation(bindings, SILENTLY).ofParam(param);
+}
+
+class Evaluation {
+  private readonly bindings: Bindings;
+  private readonly complain: Complain;
+  /** Parameters whose value is being asked for, against going round in circles. */
+  private readonly open = new Set<ast.Param>();
+
+  constructor(bindings: Bindings, complain: Complain) {
+    this.bindings = bindings;
+    this.complain = complain;
+  }
+
+  of(expression: ast.Expression | undefined): Value | undefined {
+    if (ast.isQuantity(expression)) return this.ofQuantity(expression);
+    if (ast.isBooleanLiteral(expression)) return { kind: 'boolean', value: expression.value };
+    if (ast.isPlainText(expression)) return { kind: 'text', value: expression.value };
+    if (ast.isTextTemplate(expression)) return this.ofTemplate(expression);
+    if (ast.isSecret(expression)) {
+      return expression.variable === undefined ? undefined : { kind: 'secret', name: expression.variable };
+    }
+    if (ast.isList(expression)) {
+      const items = expression.items.map((item) => this.of(item));
+      return items.every((item) => item !== undefined) ? { kind: 'list', items } : undefined;
+    }
+    if (ast.isRange(expression)) return this.ofRange(expression);
+    if (ast.isUnaryExpression(expression)) {
+      const operand = this.numberOf(expression.operand);
+      return operand && numberValue(-operand.value, operand.dimension);
+    }
+    if (ast.isBinaryExpression(expression)) return this.ofBinary(expression);
+    return this.ofReference(expression);
+  }
+
+  ofParam(param: ast.Param): Value | undefined {
+    const bound = this.bindings.get(param);
+    if (bound !== undefined) return bound;
+    if (this.open.has(param)) return undefined;
+    this.open.add(param);
+    // What is wrong in a default is reported where the default stands, not where it is used.
+    const value = new Evaluation(this.bindings, SILENTLY).continuing(this.open).of(param.value);
+    this.open.delete(param);
+    return value;
+  }
+
+  private continuing(open: ReadonlySet<ast.Param>): this {
+    for (const param of open) this.open.add(param);
+    return this;
+  }
+
+  private ofQuantity(quantity: ast.Quantity): Value | undefined {
+    if (quantity.unit === undefined) return numberValue(quantity.value);
+    const meaning = meaningOfUnit(quantity.unit.ref);
+    return meaning && numberValue(inBaseUnits(quantity.value, meaning), meaning.dimension);
+  }
+
+  private ofReference(expression: ast.Expression | undefined): Value | undefined {
+    const target = targetOf(expression);
+    if (target === undefined) return undefined;
+    if (ast.isParam(target)) return this.ofParam(target);
+    if (ast.isChoice(target)) return { kind: 'choice', name: target.name };
+    return { kind: 'reference', target };
+  }
+
+  private ofTemplate(template: ast.TextTemplate): Value | undefined {
+    let text = template.start;
+    for (const [index, expression] of template.values.entries()) {
+      const value = this.of(expression);
+      const plan = value && planValueOf(value);
+      if (plan === undefined) {
+        if (value !== undefined) {
+          this.complain({
+            kind: 'not-a-value',
+            node: expression,
+            message: `A text here can hold numbers and texts, not ${nounOfValue(value, nounOfDimension)}.`,
+          });
+        }
+        return undefined;
+      }
+      text += String(plan) + (template.middles[index] ?? template.end ?? '');
+    }
+    return { kind: 'text', value: text };
+  }
+
+  private ofRange(range: ast.Range): Value | undefined {
+    const lower = this.numberOf(range.lower);
+    if (lower === undefined) return undefined;
+    if (range.upper === undefined)
+      return { kind: 'range', lower: lower.value, upper: Number.POSITIVE_INFINITY, dimension: lower.dimension };
+    const upper = this.numberOf(range.upper);
+    if (upper === undefined) return undefined;
+    if (lower.dimension !== upper.dimension) {
+      this.complain({
+        kind: 'units-differ',
+        node: range,
+        message: `One bound is ${nounOfDimension(lower.dimension)}, the other ${nounOfDimension(upper.dimension)}. Give both the same unit.`,
+      });
+      return undefined;
+    }
+    return { kind: 'range', lower: lower.value, upper: upper.value, dimension: lower.dimension };
+  }
+
+  private numberOf(expression: ast.Expression | undefined): { value: number; dimension: string } | undefined {
+    const value = this.of(expression);
+    if (value === undefined || expression === undefined) return undefined;
+    if (value.kind === 'number') return value;
+    this.complain({
+      kind: 'not-a-number',
+      node: expression,
+      message: `This is ${nounOfValue(value, nounOfDimension)}, and one can only reckon with numbers. Write a number here.`,
+    });
+    return undefined;
+  }
+
+  private ofBinary(expression: ast.BinaryExpression): Value | undefined {
+    const left = this.numberOf(expression.left);
+    const right = this.numberOf(expression.right);
+    if (left === undefined || right === undefined) return undefined;
+    const dimension = dimensionOf(expression.operator, left.dimension, right.dimension);
+    if (dimension === undefined) {
+      this.complain({
+        kind: 'units-differ',
+        node: expression,
+        message: `\`${expression.operator}\` does not go between ${nounOfDimension(left.dimension)} and ${nounOfDimension(right.dimension)}. Give both the same unit.`,
+      });
+      return undefined;
+    }
+    const value = reckon(expression.operator, left.value, right.value);
+    if (!Number.isFinite(value)) {
+      this.complain({
+        kind: 'not-finite',
+        node: expression,
+        message: `${numberText(left.value)} ${expression.operator} ${numberText(right.value)} is no finite number. Change one of the two.`,
+      });
+      return undefined;
+    }
+    return numberValue(value, dimension);
+  }
+}
+
+type Operator = ast.BinaryExpression['operator'];
+
+function reckon(operator: Operator, left: number, right: number): number {
+  switch (operator) {
+    case '+':
+      return left + right;
+    case '-':
+      return left - right;
+    case '*':
+      return left * right;
+    case '/':
+      return left / right;
+  }
+}
+
+/** A share goes with plain numbers (`1 - 20%`) and with points (`95% - 2 pt`), and scales anything. */
+function dimensionOf(operator: Operator, left: string, right: string): string | undefined {
+  const scales = (dimension: string): boolean => dimension === PLAIN || dimension === SHARE;
+  if (operator === '+' || operator === '-') {
+    if (left === right) return left;
+    const both = new Set([left, right]);
+    return both.has(SHARE) && (both.has(PLAIN) || both.has(POINTS)) ? SHARE : undefined;
+  }
+  if (operator === '*') {
+    if (left === PLAIN) return right;
+    if (right === PLAIN) return left;
+    return scales(right) ? left : scales(left) ? right : undefined;
+  }
+  if (left === right) return PLAIN;
+  return scales(right) ? left : undefined;
+}
