@@ -12,6 +12,15 @@ export interface Engine {
   readonly describe: { identity: Record<string, string>; evidence: Record<string, string> };
   /** Builds a model and its optimizer. All randomness follows from `seed`. */
   build(model: ModelPlan, options: BuildOptions): Promise<TrainableModel>;
+  /** Opens what `TrainableModel.save` left in a folder. */
+  load(folder: string): Promise<Model>;
+  /**
+   * Mean loss over the rows, with no regularisation.
+   *
+   * @param predictions rows × width, as `predict` gave them
+   * @param targets rows × width, as `step` takes them
+   */
+  loss(plan: CallPlan, predictions: Float32Array, targets: Float32Array, rows: number): Promise<number>;
   dispose(): Promise<void>;
 }
 
@@ -26,33 +35,41 @@ export interface BuildOptions {
   statistics?: { mean: Float32Array; standardDeviation: Float32Array };
 }
 
-export interface TrainableModel {
+/** What answers. */
+export interface Model {
+  readonly inputShape: number[];
+  readonly outputShape: number[];
+  /** Trainable and fixed numbers. */
+  readonly parameterCount: number;
+  /** rows × outputShape, with no dropout. */
+  predict(inputs: Float32Array, rows: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** What learns. */
+export interface TrainableModel extends Model {
   /**
    * One optimisation step.
    *
    * @param inputs rows × inputShape, row-major
    * @param targets rows × targetWidth (classes one-hot)
    * @param weights one a row, or nothing
-   * @returns the batch's mean loss, read back only when it is asked for
    */
-  step(inputs: Float32Array, targets: Float32Array, rows: number, weights?: Float32Array): LossReading;
+  step(inputs: Float32Array, targets: Float32Array, rows: number, weights?: Float32Array): void;
+  /**
+   * The batches' mean losses, regularisation included, of the steps since the last call, in order. Reading makes a
+   * graphics processor finish what it was given, so ask for it every few steps.
+   */
+  losses(): Promise<Float32Array>;
   /** Sets the optimizer's learning rate, for schedules. */
   setRate(rate: number): void;
-  /** rows × outputShape, with no dropout. */
-  predict(inputs: Float32Array, rows: number): Promise<Float32Array>;
-  /** Mean loss over the rows, with no dropout and no regularisation. */
-  loss(predictions: Float32Array, targets: Float32Array, rows: number): number;
   /** Everything that a resumed training needs to go on to the same bits. */
   state(): Promise<ModelState>;
   restore(state: ModelState): Promise<void>;
   /** Writes `model.json` and `weights.bin` (the TensorFlow.js layers format) into a folder. */
   save(folder: string): Promise<void>;
-  readonly parameterCount: number;
-  dispose(): void;
-}
-
-export interface LossReading {
-  read(): Promise<number>;
+  /** How many tensors the engine holds, so that a test can see that a training does not grow. */
+  tensorCount(): number;
 }
 
 export interface ModelState {

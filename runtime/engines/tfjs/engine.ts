@@ -1,0 +1,43 @@
+/** `Engine` by TensorFlow.js, whatever back end computes. */
+import type { EngineName } from '../../../grammar/plan/plan.ts';
+import type { Engine } from '../engine.ts';
+import { VERSIONS } from '../versions.ts';
+import { type Library, loadLibrary } from './library.ts';
+import { buildModel, meanLossOf, openModel, type Session } from './model.ts';
+import { startWasm } from './wasm.ts';
+
+export async function openWasm(): Promise<Engine> {
+  const library = await loadLibrary();
+  await startWasm(library.core);
+  return tfjsEngine('wasm', VERSIONS.wasm, library, {
+    identity: { engine: 'wasm', version: VERSIONS.wasm, kernels: 'mlpipe-wasm/1' },
+    evidence: { simd: String(await library.core.env().getAsync('WASM_HAS_SIMD_SUPPORT')), threads: '1' },
+  });
+}
+
+export function tfjsEngine(
+  name: EngineName,
+  version: string,
+  library: Library,
+  describe: Engine['describe'],
+  backend: string = name,
+): Engine {
+  const session: Session = {
+    library,
+    activate() {
+      // A back end that has been started is active when the call returns; the promise says nothing more.
+      if (library.core.getBackend() !== backend) void library.core.setBackend(backend);
+    },
+  };
+  return {
+    name,
+    version,
+    describe,
+    build: (model, options) => buildModel(session, model, options),
+    load: (folder) => openModel(session, folder),
+    loss: (plan, predictions, targets, rows) => meanLossOf(session, plan, predictions, targets, rows),
+    async dispose() {
+      // The back end stays with the process: starting it again costs more than keeping it.
+    },
+  };
+}
