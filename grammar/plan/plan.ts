@@ -203,6 +203,8 @@ export interface GatePlan {
   metric: string;
   /** The class that the metric is about, for metrics of one class. */
   class?: number | string;
+  /** How many classes count as found, for `topK`. */
+  k?: number;
   operator: '>=' | '<=' | '>' | '<';
   threshold: number;
   /** How near a reproduction must come: in the metric's own unit, or as a share of its value. */

@@ -77,6 +77,7 @@ export interface RecordedOutput {
 export interface RecordedGate {
   metric: string;
   class?: number | string;
+  k?: number;
   operator: string;
   threshold: number;
   value: number;
