@@ -388,7 +388,7 @@ export function isDataFact(item: unknown): item is DataFact {
 }
 
 /** What a name may stand for at the top level of a file. */
-export type Declaration = Callable | Data | Deploy | Environment | Metric | Model | Param | Step | Train | TypeDeclaration | Unit;
+export type Declaration = Callable | Data | Deploy | Environment | Evaluate | Metric | Model | Param | Step | Train | TypeDeclaration | Unit;
 
 export const Declaration = {
     $type: 'Declaration'
@@ -1663,8 +1663,8 @@ export function isValidateFact(item: unknown): item is ValidateFact {
     return reflection.isInstance(item, ValidateFact.$type);
 }
 
-/** What a name in an expression may mean, and what may follow its dot. */
-export type Value = Choice | Data | Deploy | Environment | Model | OutFact | Param | Step | Train;
+/** What a name in an expression may mean, and what may follow its dot. A column stands alone only after `target`. */
+export type Value = Choice | Column | Data | Deploy | Environment | Evaluate | Model | OutFact | Param | Step | Train;
 
 export const Value = {
     $type: 'Value'
@@ -2021,7 +2021,7 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                     optional: true
                 }
             },
-            superTypes: [MemberTarget.$type]
+            superTypes: [MemberTarget.$type, Value.$type]
         },
         Data: {
             name: Data.$type,
@@ -2147,7 +2147,7 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                     optional: true
                 }
             },
-            superTypes: [Element.$type]
+            superTypes: [Declaration.$type, Element.$type, Value.$type]
         },
         ExpectFact: {
             name: ExpectFact.$type,

@@ -38,8 +38,9 @@ function factRuleOf(type: string): string | undefined {
   const rule = parserRules().find((candidate) => candidate.name === type);
   if (rule === undefined) return undefined;
   for (const call of AstUtils.streamAllContents(rule).filter(GrammarAST.isRuleCall)) {
-    if (call.rule.$refText !== marker || !GrammarAST.isGroup(call.$container)) continue;
-    const fact = call.$container.elements.find(GrammarAST.isAssignment)?.terminal;
+    const group: AstNode | undefined = call.$container;
+    if (call.rule.$refText !== marker || !GrammarAST.isGroup(group)) continue;
+    const fact = group.elements.find(GrammarAST.isAssignment)?.terminal;
     if (GrammarAST.isRuleCall(fact)) return fact.rule.$refText;
   }
   return undefined;
