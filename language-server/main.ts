@@ -1,0 +1,52 @@
+/**
+ * The language server's process, over stdio (`--stdio`, or no argument) or a Node channel (`--node-ipc`). The only file
+ * of this floor that knows the process: everything else is handed what it needs.
+ */
+import process from 'node:process';
+import manifest from '../package.json' with { type: 'json' };
+import { nodeProblem } from './node-floor.ts';
+
+const problem = nodeProblem(process.versions.node, manifest.engines.node);
+if (problem === undefined) {
+  void start();
+} else {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 1;
+}
+
+async function start(): Promise<void> {
+  // Loaded only now: an old Node must have been told of before anything that it cannot load.
+  const [
+    { createConnection, IPCMessageReader, IPCMessageWriter, ProposedFeatures },
+    { NodeFileSystem },
+    server,
+    world,
+  ] = await Promise.all([
+    import('vscode-languageserver/node'),
+    import('langium/node'),
+    import('./server.ts'),
+    import('./workspace/runtime-world.ts'),
+  ]);
+
+  const overChannel = process.argv.includes('--node-ipc');
+  const connection = overChannel
+    ? createConnection(ProposedFeatures.all, new IPCMessageReader(process), new IPCMessageWriter(process))
+    : createConnection(ProposedFeatures.all, process.stdin, process.stdout);
+  if (overChannel) process.on('disconnect', () => process.exit(1));
+  else keepOutputForTheProtocol();
+
+  for (const level of ['log', 'info', 'debug', 'warn', 'error'] as const) {
+    console[level] = (...words: unknown[]) => server.tellClient(connection, level, words);
+  }
+  const survive = (error: unknown) => server.tellClient(connection, 'error', ['Unhandled:', error]);
+  process.on('uncaughtException', survive);
+  process.on('unhandledRejection', survive);
+
+  server.serve({ connection, fileSystem: NodeFileSystem, world: world.runtimeWorld(), version: manifest.version });
+}
+
+/** Whatever writes to the standard output from now on writes to the error stream: only messages may stand there. */
+function keepOutputForTheProtocol(): void {
+  const error = process.stderr;
+  Object.defineProperty(process, 'stdout', { get: () => error });
+}

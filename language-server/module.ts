@@ -1,0 +1,75 @@
+/**
+ * The services of the editor's side: Langium's, the language's own from `grammar/`, and one an LSP feature from here.
+ * The folders of this floor are the groups of this file.
+ */
+import { inject, type LangiumSharedCoreServices, type Module } from 'langium';
+import {
+  createDefaultModule,
+  createDefaultSharedModule,
+  DefaultTextDocumentContentProvider,
+  type LangiumServices,
+  type LangiumSharedServices,
+  type PartialLangiumServices,
+  type PartialLangiumSharedServices,
+} from 'langium/lsp';
+import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from '../grammar/generated/module.ts';
+import { type MlpipeAddedServices, MlpipeModule, MlpipeSharedModule } from '../grammar/module.ts';
+import { MlpipeDefinitionProvider } from './features/definition.ts';
+import { MlpipeDocumentSymbolProvider } from './features/document-symbols.ts';
+import { MlpipeFoldingRangeProvider } from './features/folding.ts';
+import { MlpipeWorkspaceSymbolProvider } from './features/workspace-symbols.ts';
+import { MlpipeLanguageServer } from './language-server.ts';
+import { BUILTIN_SCHEME } from './protocol.ts';
+import type { ServerContext } from './server.ts';
+import { MlpipeDocumentBuilder } from './workspace/document-builder.ts';
+import { MlpipeDocumentFactory } from './workspace/document-factory.ts';
+import { CoalescingUpdateHandler } from './workspace/update-handler.ts';
+import { OpenFirstWorkspaceManager } from './workspace/workspace-manager.ts';
+
+interface SharedAdditions {
+  lsp: { DocumentUpdateHandler: CoalescingUpdateHandler };
+  workspace: {
+    DocumentBuilder: MlpipeDocumentBuilder;
+    WorkspaceManager: OpenFirstWorkspaceManager;
+  };
+}
+
+export type MlpipeSharedServices = LangiumSharedServices & SharedAdditions;
+export type MlpipeServices = LangiumServices & MlpipeAddedServices;
+
+export interface MlpipeServer {
+  shared: MlpipeSharedServices;
+  mlpipe: MlpipeServices;
+}
+
+export function createLanguageServer(context: ServerContext): MlpipeServer {
+  const { connection, fileSystem, version } = context;
+  const shared = inject(
+    createDefaultSharedModule({ connection, ...fileSystem }),
+    MlpipeGeneratedSharedModule,
+    MlpipeSharedModule,
+    {
+      lsp: {
+        DocumentUpdateHandler: (services: MlpipeSharedServices) => new CoalescingUpdateHandler(services),
+        LanguageServer: (services: LangiumSharedServices) => new MlpipeLanguageServer(services, version),
+        TextDocumentContentProvider: (services: LangiumSharedServices) =>
+          new DefaultTextDocumentContentProvider(services, BUILTIN_SCHEME),
+        WorkspaceSymbolProvider: (services: MlpipeSharedServices) => new MlpipeWorkspaceSymbolProvider(services),
+      },
+      workspace: {
+        DocumentBuilder: (services: LangiumSharedCoreServices) => new MlpipeDocumentBuilder(services),
+        LangiumDocumentFactory: (services: LangiumSharedCoreServices) => new MlpipeDocumentFactory(services),
+        WorkspaceManager: (services: MlpipeSharedServices) => new OpenFirstWorkspaceManager(services),
+      },
+    } satisfies Module<MlpipeSharedServices, PartialLangiumSharedServices>,
+  );
+  const mlpipe = inject(createDefaultModule({ shared }), MlpipeGeneratedModule, MlpipeModule, {
+    lsp: {
+      DefinitionProvider: (services: MlpipeServices) => new MlpipeDefinitionProvider(services),
+      DocumentSymbolProvider: () => new MlpipeDocumentSymbolProvider(),
+      FoldingRangeProvider: () => new MlpipeFoldingRangeProvider(),
+    },
+  } satisfies Module<MlpipeServices, PartialLangiumServices>);
+  shared.ServiceRegistry.register(mlpipe);
+  return { shared, mlpipe };
+}

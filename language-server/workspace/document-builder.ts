@@ -1,0 +1,88 @@
+/** Builds documents so that what is open comes first, what it imports is there, and one bad file stops no other. */
+import {
+  type BuildOptions,
+  DefaultDocumentBuilder,
+  DocumentState,
+  isOperationCancelled,
+  type LangiumDocument,
+  type LangiumDocuments,
+  type LangiumSharedCoreServices,
+  type URI,
+} from 'langium';
+import { CancellationToken } from 'vscode-languageserver-protocol';
+import { importedUris } from './imports.ts';
+
+export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
+  private readonly documents: LangiumDocuments;
+
+  constructor(services: LangiumSharedCoreServices) {
+    super(services);
+    this.documents = services.workspace.LangiumDocuments;
+  }
+
+  /**
+   * Says at once that these documents have changed, although they are built a little later: a request that comes in
+   * between then waits for the new text instead of being answered from the old one.
+   */
+  announceChange(uris: readonly URI[]): void {
+    for (const uri of uris) {
+      let document = this.documents.getDocument(uri);
+      if (document === undefined) {
+        // A request may follow the opening of a document directly; it must find something to wait for.
+        document = this.langiumDocumentFactory.fromModel({ $type: 'INVALID' }, uri);
+        this.documents.addDocument(document);
+      }
+      document.state = DocumentState.Changed;
+    }
+    if (uris.length > 0) this.currentState = DocumentState.Changed;
+  }
+
+  /** Imported files are read as soon as a document that names them is, whether the workspace has been read or not. */
+  protected override async buildDocuments(
+    documents: LangiumDocument[],
+    options: BuildOptions,
+    token: CancellationToken,
+  ): Promise<void> {
+    await this.runCancelable(documents, DocumentState.Parsed, token, (document) =>
+      this.langiumDocumentFactory.update(document, token),
+    );
+    const imported = await this.loadImported(documents);
+    await super.buildDocuments([...documents, ...imported], options, token);
+  }
+
+  /** One document that cannot be built is said in the log; the others are built all the same. */
+  protected override async runCancelable(
+    documents: LangiumDocument[],
+    targetState: DocumentState,
+    token: CancellationToken,
+    callback: (document: LangiumDocument) => unknown,
+  ): Promise<void> {
+    await super.runCancelable(documents, targetState, token, async (document) => {
+      try {
+        await callback(document);
+      } catch (error) {
+        if (isOperationCancelled(error)) throw error;
+        console.error(`${document.uri.toString()} could not be brought to ${DocumentState[targetState]}:`, error);
+        if (targetState === DocumentState.Validated) document.diagnostics ??= [];
+      }
+    });
+  }
+
+  private async loadImported(documents: readonly LangiumDocument[]): Promise<LangiumDocument[]> {
+    const loaded: LangiumDocument[] = [];
+    const queue = [...documents];
+    for (let document = queue.pop(); document !== undefined; document = queue.pop()) {
+      for (const uri of importedUris(document)) {
+        if (this.documents.hasDocument(uri)) continue;
+        try {
+          const imported = await this.documents.getOrCreateDocument(uri, CancellationToken.None);
+          loaded.push(imported);
+          queue.push(imported);
+        } catch {
+          // There is no such file: the rule about imports says so where it is named.
+        }
+      }
+    }
+    return loaded;
+  }
+}
