@@ -896,4 +896,9 @@ export const BUILTINS: string = [
   "  history  table",
   "}",
   "",
+  "members of evaluate {",
+  "  /** Every metric and gate, the confusion matrix: a JSON file. */",
+  "  report   file",
+  "}",
+  "",
 ].join('\n');

@@ -3,7 +3,7 @@ import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
 import type { PlanValue } from '../plan/plan.ts';
 import { type Bindings, evaluate, NO_BINDINGS } from './evaluate.ts';
-import { fit, isInDomain, meaningOfType } from './types.ts';
+import { conform, isInDomain, meaningOfType } from './types.ts';
 
 /** Anything with parameters: a layer, a loss, a metric. */
 export type Parametrized = Pick<ast.Callable, 'name' | 'parameters'>;
@@ -59,7 +59,7 @@ function valueFor(
   const type = meaningOfType(parameter.type);
   const value = evaluate(expression ?? parameter.value, bindings);
   if (type === undefined || value === undefined) return undefined;
-  const fitted = fit(value, type);
+  const fitted = conform(value, type);
   if ('misfit' in fitted) return undefined;
   const domain = evaluate(parameter.domain);
   const isSecret = typeof fitted.value === 'object' && !Array.isArray(fitted.value);

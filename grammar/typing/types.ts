@@ -70,7 +70,7 @@ export type Misfit =
 export type Fit = { value: PlanValue | { secret: string } } | { misfit: Misfit };
 
 /** Whether a value is of a type, and as what it stands in a plan. */
-export function fit(value: Value, type: TypeMeaning): Fit {
+export function conform(value: Value, type: TypeMeaning): Fit {
   switch (type.kind) {
     case 'float':
     case 'int':
@@ -128,7 +128,7 @@ function fitList(value: Value, of: TypeMeaning, length: number | undefined): Fit
   if (value.kind !== 'list' || (length !== undefined && value.items.length !== length)) return undefined;
   const values: PlanValue[] = [];
   for (const item of value.items) {
-    const fitted = fit(item, of);
+    const fitted = conform(item, of);
     if ('misfit' in fitted) return fitted;
     if (typeof fitted.value === 'object' && !Array.isArray(fitted.value)) return undefined;
     values.push(fitted.value);
@@ -138,7 +138,7 @@ function fitList(value: Value, of: TypeMeaning, length: number | undefined): Fit
 
 /** `3` where `count | count[2]` is asked for is `[3, 3]`. A misfit that speaks of the unit says more than another. */
 function fitUnion(value: Value, options: readonly TypeMeaning[]): Fit {
-  const fits = options.map((option) => ({ option, fitted: fit(value, option) }));
+  const fits = options.map((option) => ({ option, fitted: conform(value, option) }));
   const found = fits.find(({ fitted }) => 'value' in fitted);
   if (found !== undefined && 'value' in found.fitted) {
     const list = options.find((option) => option.kind === 'list' && option.of.kind === found.option.kind);
