@@ -1,0 +1,181 @@
+/** Child processes: groups of their own that end together, limits, and words for how they ended. */
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { constants, uptime } from 'node:os';
+import type { Bytes, Seconds } from '../../grammar/plan/plan.ts';
+
+/** How a child ended. */
+export interface ProcessEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** Which limit ended it, or `cancelled`. */
+  stopped?: 'cancelled' | 'time' | 'memory';
+  /** The most memory that was seen in use by the whole group, where the platform tells. */
+  peakMemory?: Bytes;
+}
+
+export interface Limits {
+  time?: Seconds;
+  memory?: Bytes;
+}
+
+/** After the polite signal, so long until the other one. */
+const GRACE = 3000;
+const WATCH = 200;
+
+/**
+ * Watches over a child that was started with `detached: true` until it has ended: ends its whole group when the signal
+ * is aborted, when its time is over or when the group holds more memory than it may.
+ *
+ * Memory is the resident size of all processes of the group, looked at five times a second (Linux only).
+ */
+export function supervise(child: ChildProcess, limits: Limits, signal: AbortSignal): Promise<ProcessEnd> {
+  return new Promise((resolve) => {
+    let stopped: ProcessEnd['stopped'];
+    let peakMemory = 0;
+    let hard: NodeJS.Timeout | undefined;
+    const stop = (why: NonNullable<ProcessEnd['stopped']>) => {
+      if (stopped !== undefined || child.pid === undefined) return;
+      stopped = why;
+      const { pid } = child;
+      signalGroup(pid, why === 'memory' ? 'SIGKILL' : 'SIGTERM');
+      hard = setTimeout(() => signalGroup(pid, 'SIGKILL'), GRACE);
+    };
+    const cancel = () => stop('cancelled');
+    const time = limits.time === undefined ? undefined : setTimeout(() => stop('time'), limits.time * 1000);
+    const watch =
+      process.platform !== 'linux' || limits.memory === undefined
+        ? undefined
+        : setInterval(() => {
+            if (child.pid === undefined) return;
+            const used = groupMemory(child.pid);
+            peakMemory = Math.max(peakMemory, used);
+            if (limits.memory !== undefined && used > limits.memory) stop('memory');
+          }, WATCH);
+    signal.addEventListener('abort', cancel, { once: true });
+    if (signal.aborted) cancel();
+
+    const finish = (code: number | null, ended: NodeJS.Signals | null) => {
+      clearTimeout(time);
+      clearTimeout(hard);
+      clearInterval(watch);
+      signal.removeEventListener('abort', cancel);
+      resolve({ code, signal: ended, stopped, ...(peakMemory > 0 ? { peakMemory } : {}) });
+    };
+    child.once('error', () => finish(127, null));
+    child.once('close', finish);
+    // A step is over when its main process is: what it left in the background must not keep the pipes open for ever.
+    child.once('exit', () => {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    });
+  });
+}
+
+/** Sends a signal to a process and all that it has started. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    if (process.platform === 'win32') {
+      execFileSync('taskkill', ['/pid', String(pid), '/T', '/F'], { stdio: 'ignore' });
+    } else {
+      process.kill(-pid, signal);
+    }
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** In words, how a process ended that did not end well. */
+export function describeEnd(
+  end: ProcessEnd,
+  limits: Limits,
+  words: { duration: (seconds: Seconds) => string; size: (bytes: Bytes) => string },
+): string {
+  if (end.stopped === 'cancelled') return 'was cancelled';
+  if (end.stopped === 'time')
+    return `was ended after ${words.duration(limits.time ?? 0)}, the time that its resources allow`;
+  if (end.stopped === 'memory') {
+    return `was ended because it used ${words.size(end.peakMemory ?? 0)} of memory; its resources allow ${words.size(limits.memory ?? 0)}`;
+  }
+  // A shell says of a child that a signal ended: 128 + the signal's number.
+  const signal = end.signal ?? signalOfCode(end.code);
+  if (signal !== null) return `was ended by ${signal}${SIGNAL_WORDS[signal] ?? ''}`;
+  if (end.code === 127) return 'ended with exit code 127: a program was not found';
+  if (end.code === 126) return 'ended with exit code 126: a program could not be executed';
+  return `ended with exit code ${end.code}`;
+}
+
+const SIGNAL_WORDS: Partial<Record<NodeJS.Signals, string>> = {
+  SIGSEGV: ' (it read or wrote memory that is not its own)',
+  SIGABRT: ' (it gave up by itself)',
+  SIGKILL: ' (by the system when memory runs out, or by hand)',
+  SIGTERM: ' (somebody asked it to end)',
+  SIGINT: ' (somebody interrupted it)',
+  SIGXCPU: ' (it used up its processor time)',
+};
+
+function signalOfCode(code: number | null): NodeJS.Signals | null {
+  if (code === null || code <= 128 || code > 128 + 64) return null;
+  for (const [name, number] of Object.entries(constants.signals)) {
+    // The table's keys are the names of signals by its type.
+    if (number === code - 128) return name as NodeJS.Signals;
+  }
+  return null;
+}
+
+// ---------------------------------------------------------------- what Linux knows
+
+let boot: string | undefined;
+
+/** Tells one start of the machine from the next. */
+export function bootId(): string {
+  boot ??= readOr('/proc/sys/kernel/random/boot_id', () => String(Math.round((Date.now() / 1000 - uptime()) / 10)));
+  return boot;
+}
+
+/** When a process was started, `''` where that cannot be known, `null` if there is no such process. */
+export function processStart(pid: number): string | null {
+  if (process.platform === 'linux') {
+    try {
+      const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+      // A zombie has ended; only its parent does not know yet.
+      if (fields[0] === 'Z' || fields[0] === 'X') return null;
+      return fields[19] ?? '';
+    } catch {
+      return null;
+    }
+  }
+  try {
+    process.kill(pid, 0);
+    return '';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : null;
+  }
+}
+
+/** The fields of `/proc/<pid>/stat` after the program's name, which may itself hold spaces and brackets. */
+function statFields(text: string): string[] {
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Resident memory of all processes of a group. Shared pages count once a process. */
+export function groupMemory(group: number): Bytes {
+  let pages = 0;
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const fields = statFields(readFileSync(`/proc/${entry}/stat`, 'latin1'));
+      if (Number(fields[2]) === group) pages += Number(fields[21]);
+    } catch {
+      // Ended while we looked.
+    }
+  }
+  return pages * 4096;
+}
+
+function readOr(path: string, other: () => string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return other();
+  }
+}
