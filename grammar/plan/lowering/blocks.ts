@@ -93,9 +93,7 @@ function sourcePlan(data: ast.Data, names: Names, bindings: Bindings): SourcePla
   if (ast.isOutFact(target)) return { kind: 'output', step: names.of(target.$container), output: target.name };
   const text = evaluate(source, bindings);
   if (source === undefined || text?.kind !== 'text' || text.value === '') return undefined;
-  return isUrl(text.value)
-    ? { kind: 'url', url: text.value }
-    : { kind: 'path', path: names.path(source, text.value) };
+  return isUrl(text.value) ? { kind: 'url', url: text.value } : { kind: 'path', path: names.path(source, text.value) };
 }
 
 /** The parts by name, so that their order in the text means nothing. Without a seed it is 0. */

@@ -31,7 +31,10 @@ export class Names {
     const known = this.visible.get(node);
     if (known !== undefined) return known;
     const file = posix.relative(this.folder, document.uri.path).replace(/\.mlpipe$/, '');
-    return `${file.split(/[^\w-]+/).filter((word) => word !== '').join('.')}.${node.name}`;
+    return `${file
+      .split(/[^\w-]+/)
+      .filter((word) => word !== '')
+      .join('.')}.${node.name}`;
   }
 
   /** A path as written beside `node`, relative to the pipeline's folder. Absolute paths and URLs stay as they are. */
