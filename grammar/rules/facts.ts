@@ -53,7 +53,9 @@ export interface SchemaProblem {
   kind: 'missing-column' | 'wrong-type' | 'outside-range' | 'unknown-class' | 'wrong-width' | 'missing-value';
   /** Column of the schema. */
   column?: string;
-  /** Counted from 1 as an editor counts the file's lines. */
+  /** In a folder or a glob: the file, relative to it. */
+  file?: string;
+  /** Counted from 1 as an editor counts the file's lines; in a file that has no lines, the row. */
   line?: number;
   found?: string;
   expected: string;
