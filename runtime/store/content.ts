@@ -1,0 +1,217 @@
+/**
+ * A folder of files named by their digest, written so that a crash at any instant leaves nothing half: a temporary
+ * file is written, brought to the disk, renamed to its digest, and the folder that holds the name is brought to the
+ * disk. Objects and records are both kept this way. `docs/store.md` has the order in full.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import { writeFailure } from './errors.ts';
+import { type FileSystem, hasCode } from './filesystem.ts';
+
+/** A temporary file that waits for its name. */
+export interface Staged {
+  digest: Digest;
+  temporary: string;
+  /** Whether its content is on the disk. */
+  durable: boolean;
+}
+
+/**
+ * Every object carries this modification time (2000-01-01, UTC). A program that writes into an object through a hard
+ * link changes it, so one look tells a meddled object from an untouched one.
+ */
+export const OBJECT_TIME = 946_684_800;
+
+/** From this many new files on, one `syncfs` is cheaper than an fsync each. */
+export const BULK = 200;
+
+export class ContentFolder {
+  readonly folder: string;
+  readonly #files: FileSystem;
+  readonly #temporaryFolder: string;
+  readonly #suffix: string;
+  /** Known to be on the disk, name and all, by this process. */
+  readonly #durable = new Set<Digest>();
+  /** After a failed fsync nothing is written any more: the disk may have dropped data that it has not spoken of. */
+  #failure: unknown;
+  #counter = 0;
+
+  /** @param suffix follows the digest in a file's name */
+  constructor(files: FileSystem, folder: string, temporaryFolder: string, suffix = '') {
+    this.#files = files;
+    this.folder = folder;
+    this.#temporaryFolder = temporaryFolder;
+    this.#suffix = suffix;
+  }
+
+  /** Makes the folder and its 256 shards, durably but for the folder's own name. */
+  prepare(): void {
+    try {
+      for (const shard of SHARDS) this.#files.makeFolder(join(this.folder, shard));
+      this.#files.syncFolder(this.folder);
+    } catch (error) {
+      throw writeFailure(this.folder, error);
+    }
+  }
+
+  path(digest: Digest): string {
+    const hexadecimal = digest.slice('sha256:'.length);
+    return join(this.folder, hexadecimal.slice(0, 2), hexadecimal.slice(2) + this.#suffix);
+  }
+
+  has(digest: Digest): boolean {
+    return this.#files.status(this.path(digest)) !== undefined;
+  }
+
+  /** Writes content whose digest is known. */
+  stage(digest: Digest, content: Uint8Array, durable: boolean): Staged {
+    return this.stageUnknown(this.path(digest), durable, ({ write }) => {
+      write(content);
+      return digest;
+    });
+  }
+
+  /**
+   * Writes content whose digest is known once it is written.
+   *
+   * @param name for messages
+   * @param original a file to share blocks with, where the disk can; the writer then need not write
+   */
+  stageUnknown(name: string, durable: boolean, content: (to: Writer) => Digest, original?: string): Staged {
+    if (this.#failure !== undefined) throw writeFailure(name, this.#failure);
+    const temporary = join(this.#temporaryFolder, `${OWNER}-${this.#counter++}-${randomBytes(4).toString('hex')}`);
+    let file: number | undefined;
+    try {
+      const clone = original === undefined ? undefined : this.#attempt(() => this.#files.clone(original, temporary));
+      const handle = clone ?? this.#attempt(() => this.#files.create(temporary));
+      file = handle;
+      const sync = () => this.#sync(() => this.#files.sync(handle));
+      const digest = content({
+        write: (part) => this.#attempt(() => this.#files.write(handle, part)),
+        sync,
+        cloned: clone !== undefined,
+      });
+      this.#attempt(() => this.#files.setModified(handle, OBJECT_TIME));
+      if (durable) sync();
+      file = undefined;
+      this.#attempt(() => this.#files.close(handle));
+      return { digest, temporary, durable };
+    } catch (error) {
+      if (file !== undefined) this.#files.close(file);
+      this.#remove(temporary);
+      throw error;
+    }
+  }
+
+  /** Takes staged files away again. */
+  discard(staged: readonly Staged[]): void {
+    for (const { temporary } of staged) this.#remove(temporary);
+  }
+
+  /**
+   * Gives staged files their names. When it returns, they and everything in `present` survive a loss of power.
+   *
+   * @param present digests that were found in place: another process may have named them and not yet synced the name
+   */
+  publish(staged: readonly Staged[], present: Iterable<Digest> = []): void {
+    try {
+      if (staged.some(({ durable }) => !durable)) this.#sync(() => this.#files.syncEverything(this.folder));
+      for (const { temporary, digest } of staged) {
+        this.#attempt(() => this.#files.rename(temporary, this.path(digest)));
+      }
+    } catch (error) {
+      this.discard(staged);
+      throw error;
+    }
+    const named = new Set(
+      [...staged.map(({ digest }) => digest), ...present].filter((each) => !this.#durable.has(each)),
+    );
+    const folders = new Set([...named].map((digest) => dirname(this.path(digest))));
+    if (folders.size > BULK / 4 && this.#files.syncsEverything) {
+      this.#sync(() => this.#files.syncEverything(this.folder));
+    } else {
+      for (const folder of folders) this.#sync(() => this.#files.syncFolder(folder));
+    }
+    for (const digest of named) this.#durable.add(digest);
+  }
+
+  /** Every digest that has a file, and every name that is no digest. */
+  *names(): Generator<{ digest: Digest } | { stranger: string }> {
+    for (const shard of SHARDS) {
+      const folder = join(this.folder, shard);
+      for (const name of this.#files.list(folder)) {
+        const rest = name.endsWith(this.#suffix) ? name.slice(0, name.length - this.#suffix.length) : '';
+        if (/^[0-9a-f]{62}$/.test(rest)) yield { digest: `sha256:${shard}${rest}` };
+        else yield { stranger: join(folder, name) };
+      }
+    }
+  }
+
+  #attempt<Result>(write: () => Result): Result {
+    try {
+      return write();
+    } catch (error) {
+      throw writeFailure(this.folder, error);
+    }
+  }
+
+  #sync(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#failure = error;
+      throw writeFailure(this.folder, error);
+    }
+  }
+
+  #remove(path: string): void {
+    try {
+      this.#files.unlink(path);
+    } catch (error) {
+      // What already has its name, or was never made, is gone from here. Anything else is swept up later.
+      if (!hasCode(error, 'ENOENT')) return;
+    }
+  }
+}
+
+export interface Writer {
+  write: (part: Uint8Array) => void;
+  /** Brings what was written so far to the disk. */
+  sync: () => void;
+  /** The content is there already. */
+  cloned: boolean;
+}
+
+export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+
+/** Says whose a temporary file is: the machine, and the process on it. */
+const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+const OWNER = `${MACHINE}-${process.pid}`;
+
+const HOUR = 3_600_000;
+
+/**
+ * Removes what writers that are no longer there have left: a day after its last change, or an hour where this machine
+ * can tell that the process is gone.
+ */
+export function sweepTemporaryFolder(files: FileSystem, folder: string): void {
+  for (const name of files.list(folder)) {
+    const path = join(folder, name);
+    const status = files.status(path);
+    const [machine, process] = name.split('-');
+    if (!status) continue;
+    const age = Date.now() - Number(status.changed / 1_000_000n);
+    if (age > 24 * HOUR || (age > HOUR && machine === MACHINE && !isAlive(Number(process)))) files.unlink(path);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Everything that the object writer asks of a disk, as one small port, so that a test can put a file system in its
+ * place that crashes, fills up or fails. Synchronous on purpose: a call costs microseconds, a promise costs more, and
+ * long work is done in worker threads with the same code.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { release } from 'node:os';
+
+export interface FileSystem {
+  /** Makes a new, empty, read-only file and opens it for writing. Fails if the name is taken. */
+  create(path: string): number;
+  write(file: number, bytes: Uint8Array): void;
+  /** Sets the modification time, in seconds since 1970. */
+  setModified(file: number, seconds: number): void;
+  /** The file's bytes and size are on the disk when it returns. */
+  sync(file: number): void;
+  close(file: number): void;
+  /** Replaces what `to` names, atomically. */
+  rename(from: string, to: string): void;
+  unlink(path: string): void;
+  /** Parents too; nothing happens where it exists. */
+  makeFolder(path: string): void;
+  /** The folder's names are on the disk when it returns. */
+  syncFolder(path: string): void;
+  /** Whether `syncEverything` can be trusted here. */
+  readonly syncsEverything: boolean;
+  /** Everything written so far to the file system that holds `path` is on the disk when it returns. */
+  syncEverything(path: string): void;
+  /** A copy that shares its blocks with the original, opened for writing; nothing where the disk cannot do that. */
+  clone(from: string, to: string): number | undefined;
+  /** Nothing where the path names nothing. */
+  status(path: string): FileStatus | undefined;
+  read(path: string): Buffer;
+  /** Names in a folder. */
+  list(path: string): string[];
+}
+
+export interface FileStatus {
+  bytes: number;
+  /** Nanoseconds since 1970. */
+  modified: bigint;
+  /** Nanoseconds since 1970; no program can set it back. */
+  changed: bigint;
+}
+
+/** The disk of this machine. */
+export const nodeFileSystem: FileSystem = {
+  create: (path) => fs.openSync(path, 'wx', 0o444),
+  write(file, bytes) {
+    let offset = 0;
+    while (offset < bytes.length) offset += fs.writeSync(file, bytes, offset);
+  },
+  setModified: (file, seconds) => fs.futimesSync(file, seconds, seconds),
+  sync: (file) => fs.fsyncSync(file),
+  close: (file) => fs.closeSync(file),
+  rename(from, to) {
+    try {
+      fs.renameSync(from, to);
+    } catch (error) {
+      // Windows does not rename over a read-only file. An object that is there already has the same content.
+      if (process.platform !== 'win32' || !hasCode(error, 'EPERM', 'EACCES') || !fs.existsSync(to)) throw error;
+      fs.unlinkSync(from);
+    }
+  },
+  unlink: (path) => fs.unlinkSync(path),
+  makeFolder: (path) => void fs.mkdirSync(path, { recursive: true }),
+  syncFolder(path) {
+    // A folder cannot be opened on Windows; NTFS journals the names.
+    if (process.platform === 'win32') return;
+    const folder = fs.openSync(path, 'r');
+    try {
+      fs.fsyncSync(folder);
+    } finally {
+      fs.closeSync(folder);
+    }
+  },
+  syncsEverything: canSyncEverything(),
+  syncEverything(path) {
+    const { status, error, stderr } = spawnSync('sync', ['-f', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    if (error) throw error;
+    if (status !== 0) throw Object.assign(new Error(String(stderr).trim()), { code: codeIn(String(stderr)) });
+  },
+  clone(from, to) {
+    try {
+      fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.COPYFILE_EXCL);
+    } catch (error) {
+      if (hasCode(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS', 'EINVAL', 'ENOTTY')) {
+        fs.rmSync(to, { force: true });
+        return undefined;
+      }
+      throw error;
+    }
+    fs.chmodSync(to, 0o644);
+    const file = fs.openSync(to, 'r+');
+    fs.fchmodSync(file, 0o444);
+    return file;
+  },
+  status(path) {
+    const status = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+    return status?.isFile()
+      ? { bytes: Number(status.size), modified: status.mtimeNs, changed: status.ctimeNs }
+      : undefined;
+  },
+  read: (path) => fs.readFileSync(path),
+  list: (path) => fs.readdirSync(path),
+};
+
+/**
+ * Linux reports a failed write to `syncfs` since 5.8; before that, success would prove nothing. The call is reached
+ * through the `sync` program, because Node has no other way to it.
+ */
+function canSyncEverything(): boolean {
+  if (process.platform !== 'linux' || !['/bin/sync', '/usr/bin/sync'].some((path) => fs.existsSync(path))) return false;
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 5 || (major === 5 && minor >= 8);
+}
+
+function codeIn(message: string): string {
+  return /no space left/i.test(message) ? 'ENOSPC' : 'EIO';
+}
+
+/** Whether an error is a system error with one of these codes. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,56 @@
+/** What lies where in a store. */
+import { join } from 'node:path';
+import { MlpipeError } from '../errors.ts';
+import { ContentFolder } from './content.ts';
+import { writeFailure } from './errors.ts';
+import type { FileSystem } from './filesystem.ts';
+
+const FORMAT = 'mlpipe-store/1';
+
+export function objectFolder(files: FileSystem, store: string): ContentFolder {
+  return new ContentFolder(files, join(store, 'objects'), temporaryFolder(store));
+}
+
+export function recordFolder(files: FileSystem, store: string): ContentFolder {
+  return new ContentFolder(files, join(store, 'records'), temporaryFolder(store), '.json');
+}
+
+export function temporaryFolder(store: string): string {
+  return join(store, 'tmp');
+}
+
+/**
+ * Makes a store ready where there is none. The format file is written last: where it is, every folder is on the disk,
+ * so that no writer need ever ask whether a shard survives a crash.
+ *
+ * @throws MlpipeError `store-format` where a newer mlpipe has made the store
+ */
+export function prepareStore(files: FileSystem, store: string): void {
+  const path = join(store, 'format');
+  if (files.status(path)) {
+    const format = files.read(path).toString('utf8').trim();
+    if (format === FORMAT) return;
+    throw new MlpipeError(
+      `The store in ${store} has the format ${JSON.stringify(format)}; this mlpipe knows ${FORMAT}.`,
+      {
+        code: 'store-format',
+        todo: 'Use the version of mlpipe that made it, or a newer one.',
+      },
+    );
+  }
+  try {
+    files.makeFolder(temporaryFolder(store));
+    objectFolder(files, store).prepare();
+    recordFolder(files, store).prepare();
+    const temporary = join(temporaryFolder(store), `format-${process.pid}-${Date.now().toString(36)}`);
+    const file = files.create(temporary);
+    files.write(file, Buffer.from(`${FORMAT}\n`));
+    files.sync(file);
+    files.close(file);
+    files.syncFolder(store);
+    files.rename(temporary, path);
+    files.syncFolder(store);
+  } catch (error) {
+    throw writeFailure(path, error);
+  }
+}

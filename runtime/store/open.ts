@@ -1,0 +1,329 @@
+/** The store on this machine's disk. */
+import fs from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { digestOf } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import { EXIT, MlpipeError } from '../errors.ts';
+import { layOut } from './checkout.ts';
+import { BULK, type ContentFolder, type Staged, sweepTemporaryFolder } from './content.ts';
+import { objectCorrupt, objectMissing, readFailure } from './errors.ts';
+import { type FileSystem, nodeFileSystem } from './filesystem.ts';
+import { identityOf, sameIdentity } from './identity.ts';
+import { objectFolder, prepareStore, temporaryFolder } from './layout.ts';
+import {
+  buildManifest,
+  checkEntries,
+  isDigest,
+  looksLikeManifest,
+  type ManifestEntry,
+  parseManifest,
+} from './manifest.ts';
+import { inThreads, isMuch } from './pool.ts';
+import { isExecutable, type Scan, type ScannedFile, scanFolder } from './scan.ts';
+import { LooseObjects, type ObjectSource } from './source.ts';
+import { StatCache } from './statcache.ts';
+import type { Store, Stored } from './store.ts';
+import { verifyObjects } from './verify.ts';
+import { fileChanged, type HashedFile, hashFile, type StagedFile, stageFile } from './work.ts';
+
+/** How many new files share one sync. */
+const BATCH_FILES = 4096;
+const BATCH_BYTES = 2 ** 30;
+
+export interface StoreOptions {
+  /** The disk; a test puts one in its place that fails. Work is then never handed to threads. */
+  files?: FileSystem;
+}
+
+/**
+ * Opens the store in a `.mlpipe` folder, and makes it where there is none. A store needs no repair, whatever has
+ * happened to the processes that wrote to it.
+ *
+ * @throws MlpipeError `store-format`, `store-unwritable`, `store-full`
+ */
+export function openStore(folder: string, options: StoreOptions = {}): Store {
+  const store = resolve(folder);
+  const files = options.files ?? nodeFileSystem;
+  prepareStore(files, store);
+  return new LocalStore(store, files);
+}
+
+class LocalStore implements Store {
+  readonly folder: string;
+  readonly #files: FileSystem;
+  readonly #objects: ContentFolder;
+  readonly #source: ObjectSource;
+  #swept = false;
+
+  constructor(folder: string, files: FileSystem) {
+    this.folder = folder;
+    this.#files = files;
+    this.#objects = objectFolder(files, folder);
+    this.#source = new LooseObjects(files, this.#objects);
+  }
+
+  async putBytes(content: Uint8Array | string): Promise<Stored> {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    const digest = digestOf(bytes);
+    this.#putObjects([{ digest, bytes }]);
+    return { digest, bytes: bytes.length };
+  }
+
+  async put(path: string): Promise<Stored> {
+    this.#sweep();
+    const whole = resolve(path);
+    const stats = look(whole);
+    const cache = this.#cacheOf(whole);
+    if (!stats.isDirectory()) {
+      const file: ScannedFile = { path: '', identity: identityOf(stats), executable: isExecutable(stats) };
+      const [digest] = await this.#store(whole, [file], cache);
+      cache.save();
+      if (digest === undefined) throw fileChanged(whole);
+      return { digest, bytes: Number(stats.size) };
+    }
+    const scan = await scanFolder(whole);
+    const digests = await this.#store(whole, scan.files, cache);
+    forgetOthers(cache, scan);
+    cache.save();
+    refuseChange(whole, scan, await scanFolder(whole));
+    const manifest = manifestOf(scan, digests);
+    this.#putObjects(manifest.objects.map(({ digest, text }) => ({ digest, bytes: Buffer.from(text) })));
+    return { digest: manifest.digest, bytes: manifest.bytes, files: manifest.files };
+  }
+
+  async digest(path: string): Promise<Stored> {
+    const whole = resolve(path);
+    const stats = look(whole);
+    const cache = this.#cacheOf(whole);
+    if (!stats.isDirectory()) {
+      const file: ScannedFile = { path: '', identity: identityOf(stats), executable: isExecutable(stats) };
+      const [digest] = await this.#hash(whole, [file], cache);
+      cache.save();
+      if (digest === undefined) throw fileChanged(whole);
+      return { digest, bytes: Number(stats.size) };
+    }
+    const scan = await scanFolder(whole);
+    const digests = await this.#hash(whole, scan.files, cache);
+    forgetOthers(cache, scan);
+    cache.save();
+    const { digest, bytes, files } = manifestOf(scan, digests);
+    return { digest, bytes, files };
+  }
+
+  has(digest: Digest): boolean {
+    return this.#source.has(digest);
+  }
+
+  async read(digest: Digest): Promise<Buffer> {
+    const found = this.#source.read(requireDigest(digest));
+    if (!found) throw objectMissing(digest);
+    if (digestOf(found.content) !== digest) {
+      throw objectCorrupt(digest, found.path, `holds ${found.content.length} bytes that do not fit its digest`);
+    }
+    return found.content;
+  }
+
+  async checkout(digest: Digest, destination: string, options: { writable?: boolean } = {}): Promise<void> {
+    const writable = options.writable === true;
+    const entries = await this.#entriesOf(requireDigest(digest));
+    if (!entries) {
+      fs.mkdirSync(dirname(resolve(destination)), { recursive: true });
+      layOut(this.#source, { digest }, resolve(destination), writable);
+      return;
+    }
+    checkEntries(entries);
+    fs.mkdirSync(destination, { recursive: true });
+    const made = new Set<string>();
+    for (const entry of entries) {
+      const path = join(resolve(destination), entry.path);
+      const parent = dirname(path);
+      if (!made.has(parent)) fs.mkdirSync(parent, { recursive: true });
+      made.add(parent);
+      if ('symlink' in entry) fs.symlinkSync(entry.symlink, path);
+      else layOut(this.#source, entry, path, writable);
+    }
+  }
+
+  async verify(): ReturnType<Store['verify']> {
+    return verifyObjects(this.#objects, this.#source);
+  }
+
+  close(): void {
+    // Everything is on the disk as soon as it is answered for; there is nothing to let go of.
+  }
+
+  /** A folder's entries, parts unfolded; nothing where the object is a file. */
+  async #entriesOf(digest: Digest): Promise<ManifestEntry[] | undefined> {
+    const head = this.#source.head(digest);
+    if (!head) throw objectMissing(digest);
+    if (!looksLikeManifest(head)) return undefined;
+    const manifest = parseManifest(await this.read(digest));
+    if (!manifest) return undefined;
+    const entries = [...manifest.entries];
+    for (const part of manifest.parts) {
+      const inside = await this.#entriesOf(part.digest);
+      if (!inside) throw objectCorrupt(part.digest, this.#objects.path(part.digest), 'is no part of a folder');
+      for (const entry of inside) entries.push(entry);
+    }
+    return entries;
+  }
+
+  /** The digests of files, in order; reads only what the cache does not know. */
+  async #hash(root: string, files: readonly ScannedFile[], cache: StatCache): Promise<Digest[]> {
+    const digests = files.map((file) => cache.get(file.identity));
+    const unknown = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
+    const hashed = await this.#work('hash', root, unknown);
+    hashed.forEach((file, position) => {
+      const index = unknown[position]?.index;
+      if (index === undefined) return;
+      digests[index] = file.digest;
+      remember(cache, file);
+    });
+    return digests.map(known);
+  }
+
+  /** Stores the files that are not there yet, durably, and answers all digests in order. */
+  async #store(root: string, files: readonly ScannedFile[], cache: StatCache): Promise<Digest[]> {
+    const digests = files.map((file) => {
+      const digest = cache.get(file.identity);
+      return digest !== undefined && this.#isWhole(digest, file.identity.bytes) ? digest : undefined;
+    });
+    const present = digests.filter((digest) => digest !== undefined);
+    const absent = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
+    for (const batch of batches(absent)) {
+      const staged: Staged[] = [];
+      let outcome: StagedFile[];
+      try {
+        outcome = await this.#work('stage', root, batch, (file) => file.staged && staged.push(file.staged));
+      } catch (error) {
+        this.#objects.discard(staged);
+        throw error;
+      }
+      outcome.forEach((file, position) => {
+        const index = batch[position]?.index;
+        if (index === undefined) return;
+        digests[index] = file.digest;
+        remember(cache, file);
+        if (!file.staged) present.push(file.digest);
+      });
+      this.#objects.publish(staged);
+    }
+    this.#objects.publish([], present);
+    return digests.map(known);
+  }
+
+  async #work(
+    kind: 'hash' | 'stage',
+    root: string,
+    files: readonly ScannedFile[],
+    onStaged: (file: StagedFile) => void = () => {},
+  ): Promise<StagedFile[]> {
+    const durable = !(files.length > BULK && this.#files.syncsEverything);
+    const named = files.map((file) => ({ ...file, path: file.path === '' ? root : `${root}/${file.path}` }));
+    if (this.#files === nodeFileSystem && isMuch(files)) {
+      return inThreads({ kind, durable, store: this.folder }, named, onStaged);
+    }
+    return named.map(({ path }) => {
+      const file = kind === 'hash' ? hashFile(path) : stageFile(this.#objects, path, durable);
+      onStaged(file);
+      return file;
+    });
+  }
+
+  #putObjects(objects: readonly { digest: Digest; bytes: Uint8Array }[]): void {
+    const absent = objects.filter(({ digest, bytes }) => !this.#isWhole(digest, BigInt(bytes.length)));
+    const durable = !(absent.length > BULK && this.#files.syncsEverything);
+    const staged: Staged[] = [];
+    try {
+      for (const { digest, bytes } of absent) staged.push(this.#objects.stage(digest, bytes, durable));
+    } catch (error) {
+      this.#objects.discard(staged);
+      throw error;
+    }
+    this.#objects.publish(
+      staged,
+      objects.map(({ digest }) => digest),
+    );
+  }
+
+  /** There, with the right size and untouched since it was written: an object that is not is written again. */
+  #isWhole(digest: Digest, bytes: bigint): boolean {
+    return this.#source.size(digest) === Number(bytes) && !this.#source.isMeddled(digest);
+  }
+
+  #cacheOf(path: string): StatCache {
+    return new StatCache(join(this.folder, 'stat'), path);
+  }
+
+  #sweep(): void {
+    if (this.#swept) return;
+    this.#swept = true;
+    sweepTemporaryFolder(this.#files, temporaryFolder(this.folder));
+  }
+}
+
+/** The path that was named is followed when it is a link; links inside a folder never are. */
+function look(path: string): fs.BigIntStats {
+  try {
+    return fs.statSync(path, { bigint: true });
+  } catch (error) {
+    throw readFailure(path, error);
+  }
+}
+
+function remember(cache: StatCache, file: HashedFile): void {
+  if (file.settled) cache.set(file.identity, file.digest);
+}
+
+function forgetOthers(cache: StatCache, scan: Scan): void {
+  cache.keep(new Set(scan.files.map((file) => file.identity.inode)));
+}
+
+function manifestOf(scan: Scan, digests: readonly Digest[]): ReturnType<typeof buildManifest> {
+  const entries = scan.files.map((file, index): ManifestEntry => {
+    const bytes = Number(file.identity.bytes);
+    const digest = known(digests[index]);
+    return file.executable ? { bytes, digest, executable: true, path: file.path } : { bytes, digest, path: file.path };
+  });
+  return buildManifest([...entries, ...scan.links.map(({ path, symlink }) => ({ path, symlink }))]);
+}
+
+/** A folder is stored as it was at one time, or not at all. */
+function refuseChange(folder: string, before: Scan, after: Scan): void {
+  const identities = new Map(before.files.map((file) => [file.path, file.identity]));
+  for (const file of after.files) {
+    const identity = identities.get(file.path);
+    if (!identity || !sameIdentity(identity, file.identity)) throw fileChanged(join(folder, file.path));
+  }
+  if (before.files.length !== after.files.length || before.links.length !== after.links.length) {
+    throw fileChanged(folder);
+  }
+}
+
+function* batches(files: readonly (ScannedFile & { index: number })[]): Generator<(ScannedFile & { index: number })[]> {
+  let batch: (ScannedFile & { index: number })[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    batch.push(file);
+    bytes += Number(file.identity.bytes);
+    if (batch.length < BATCH_FILES && bytes < BATCH_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function known(digest: Digest | undefined): Digest {
+  if (digest === undefined) throw new Error('Every file has been hashed by now.');
+  return digest;
+}
+
+function requireDigest(digest: Digest): Digest {
+  if (isDigest(digest)) return digest;
+  throw new MlpipeError(`${JSON.stringify(digest)} is no digest.`, {
+    code: 'digest-malformed',
+    todo: 'A digest is "sha256:" and 64 hexadecimal digits.',
+    exit: EXIT.usage,
+  });
+}
