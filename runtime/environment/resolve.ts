@@ -1,0 +1,137 @@
+/** A step's environment on this machine: exactly what is pinned, or an error that says what to do. */
+import fs from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { digestOfValue } from '../../grammar/plan/canonical.ts';
+import type { Digest, EnvironmentPlan, InterpreterPlan } from '../../grammar/plan/plan.ts';
+import type { MachineFact } from '../../grammar/rules/facts.ts';
+import { EXIT, MlpipeError } from '../errors.ts';
+import type { RecordedEnvironment } from '../ledger/record.ts';
+import { evidence, probe } from './probe.ts';
+
+export interface ResolvedEnvironment {
+  recorded: RecordedEnvironment;
+  /** Folders of the pinned interpreters, to be put in front of the search path. */
+  searchPath: string[];
+  /** What is not as it was asked for, and does not forbid to run. */
+  warnings: string[];
+}
+
+export interface ResolveOptions {
+  /** The pipeline's folder, to which lock files are relative. */
+  folder: string;
+  /** Of a lock file. */
+  digest: (path: string) => Promise<Digest>;
+  /** The machine, where it has been looked at already. */
+  machine?: MachineFact;
+}
+
+/**
+ * Finds what an environment pins.
+ *
+ * @param plan `undefined` for a step that names no environment: it gets what happens to be here, and the record says so
+ * @throws MlpipeError `interpreter-missing`, `lock-missing`, `lock-differs`, `hardware-missing`
+ */
+export async function resolveEnvironment(
+  plan: EnvironmentPlan | undefined,
+  options: ResolveOptions,
+): Promise<ResolvedEnvironment> {
+  const warnings: string[] = [];
+  const identity: Record<string, unknown> = { platform: process.platform, architecture: process.arch };
+  if (plan === undefined) {
+    identity.pinned = false;
+    return { recorded: record(null, identity), searchPath: [], warnings };
+  }
+  const machine =
+    options.machine ?? (await probe({ before: searchFolders(options.folder), execute: plan.interpreters.length > 0 }));
+  checkHardware(plan, machine);
+  if (plan.engine) identity.engine = `${plan.engine.name} ${plan.engine.version}`;
+  if (plan.results) identity.results = plan.results;
+  const searchPath: string[] = [];
+  for (const interpreter of plan.interpreters) {
+    const found = find(plan, interpreter, machine);
+    identity[interpreter.language] = found.version;
+    searchPath.push(dirname(found.path));
+    const lock = await lockOf(plan, interpreter, options);
+    if (lock) identity[`${interpreter.language}Lock`] = lock;
+    if (interpreter.lock !== undefined) {
+      warnings.push(
+        `environment ${plan.name}: the packages of ${interpreter.lock} are not provisioned by this version; ${interpreter.language} ${found.version} runs with what is installed.`,
+      );
+    }
+  }
+  return { recorded: record(plan.name, identity), searchPath: [...new Set(searchPath)], warnings };
+}
+
+/** Where a project keeps interpreters of its own: its `node_modules/.bin`, and those of the folders above. */
+function searchFolders(folder: string): string[] {
+  const folders: string[] = [];
+  for (let at = folder; ; at = dirname(at)) {
+    folders.push(join(at, 'node_modules', '.bin'), join(at, '.venv', 'bin'));
+    if (dirname(at) === at) return folders.filter((each) => fs.existsSync(each));
+  }
+}
+
+function find(
+  plan: EnvironmentPlan,
+  interpreter: InterpreterPlan,
+  machine: MachineFact,
+): MachineFact['interpreters'][number] {
+  const here = machine.interpreters.filter(({ language }) => language === interpreter.language);
+  const found = here.find(({ version }) => version === interpreter.version);
+  if (found) return found;
+  const others = [...new Set(here.map(({ version }) => version))].join(', ');
+  throw new MlpipeError(
+    `environment ${plan.name} pins ${interpreter.language} ${interpreter.version}; this machine has ${others === '' ? 'none' : others}.`,
+    {
+      code: 'interpreter-missing',
+      todo: `Install ${interpreter.language} ${interpreter.version} and put it on the search path, or pin a version that is here. Another version is never used in its place.`,
+      exit: EXIT.usage,
+    },
+  );
+}
+
+async function lockOf(
+  plan: EnvironmentPlan,
+  interpreter: InterpreterPlan,
+  options: ResolveOptions,
+): Promise<Digest | undefined> {
+  if (interpreter.lock === undefined) return undefined;
+  const path = resolve(options.folder, interpreter.lock);
+  if (!fs.existsSync(path)) {
+    throw new MlpipeError(`environment ${plan.name} names the lock file ${interpreter.lock}, which is not there.`, {
+      code: 'lock-missing',
+      todo: 'Correct the path after `lock`, or put the file back.',
+    });
+  }
+  const digest = await options.digest(path);
+  if (interpreter.pin !== undefined && interpreter.pin !== digest) {
+    throw new MlpipeError(`${interpreter.lock} is not what environment ${plan.name} pins.`, {
+      code: 'lock-differs',
+      todo: `Put the pinned content back, or take the new one with \`mlpipe pin --update ${plan.name}\`.`,
+    });
+  }
+  return digest;
+}
+
+function checkHardware(plan: EnvironmentPlan, machine: MachineFact): void {
+  const { hardware } = plan;
+  if (!hardware) return;
+  const lacks: string[] = [];
+  for (const name of hardware.classes) {
+    if (name === 'gpu' ? machine.gpus.length === 0 : name !== machine.architecture) lacks.push(name);
+  }
+  if (hardware.memory !== undefined && hardware.memory > machine.memory)
+    lacks.push(`${(hardware.memory / 2 ** 30).toFixed(1)} GiB of memory`);
+  if (hardware.cpus !== undefined && hardware.cpus > machine.cpus) lacks.push(`${hardware.cpus} cpus`);
+  if (hardware.gpus !== undefined && hardware.gpus > machine.gpus.length) lacks.push(`${hardware.gpus} gpus`);
+  if (lacks.length === 0) return;
+  throw new MlpipeError(`environment ${plan.name} asks for ${lacks.join(', ')}, which this machine has not.`, {
+    code: 'hardware-missing',
+    todo: 'Run it on a machine that has, or change `hardware`.',
+    exit: EXIT.usage,
+  });
+}
+
+function record(name: string | null, identity: Record<string, unknown>): RecordedEnvironment {
+  return { name, identity, fingerprint: digestOfValue(identity), evidence: evidence() };
+}

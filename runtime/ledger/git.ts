@@ -1,0 +1,53 @@
+/** The one place that runs git. Bytes in and out, no hooks, no prompts, exit codes that mean what git means. */
+import { execFile } from 'node:child_process';
+import { simpleGit } from 'simple-git';
+
+export interface GitAnswer {
+  code: number;
+  stdout: Buffer;
+  stderr: string;
+}
+
+/** A repository that was cloned from somebody must not run that somebody's programs. */
+const SAFE = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'protocol.ext.allow=never'];
+
+/** Runs git for its bytes. Never throws: a git that is missing answers −1. */
+export function git(
+  folder: string,
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<GitAnswer> {
+  return new Promise((resolve) => {
+    execFile(
+      'git',
+      [...SAFE, ...args],
+      {
+        cwd: folder,
+        encoding: 'buffer',
+        maxBuffer: 256 * 2 ** 20,
+        env: { ...process.env, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', ...environment },
+      },
+      (error, stdout, stderr) => {
+        const code = error ? (typeof error.code === 'number' ? error.code : -1) : 0;
+        resolve({ code, stdout, stderr: stderr.toString('utf8').trim() });
+      },
+    );
+  });
+}
+
+/** What has changed in a work tree, by simple-git's reading of it. Nothing where this is no repository. */
+export async function changedPaths(folder: string): Promise<{ tracked: string[]; untracked: string[] } | undefined> {
+  try {
+    const client = simpleGit({
+      baseDir: folder,
+      // A command that fails without a word still failed.
+      errors: (error, result) =>
+        result.exitCode === 0 ? undefined : (error ?? Buffer.from(`git exited with ${result.exitCode}`)),
+    });
+    const status = await client.status(['--untracked-files=all']);
+    const untracked = status.not_added;
+    return { untracked, tracked: status.files.map(({ path }) => path).filter((path) => !untracked.includes(path)) };
+  } catch {
+    return undefined;
+  }
+}

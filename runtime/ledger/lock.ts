@@ -1,0 +1,97 @@
+/**
+ * Lock files: what came out of a pipeline's steps, one file a step, committed beside the pipeline. The file's own digest
+ * stands first, keys are sorted and each value has its line, so that a merge of two states is either one of them or seen
+ * to be damaged.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import { MlpipeError } from '../errors.ts';
+import type { StoredRecord } from './record.ts';
+
+export const LOCK_FORMAT = 'mlpipe-lock/1';
+
+export interface Lock {
+  format: typeof LOCK_FORMAT;
+  step: string;
+  run: string;
+  record: Digest;
+  key: Digest;
+  environment: Digest;
+  inputs: Record<string, Digest>;
+  outputs: Record<string, { digest: Digest; bytes: number; path?: string }>;
+  metrics: Record<string, number>;
+}
+
+/** `digits.mlpipe` → `digits.mlpipe.lock/recognise.json`. */
+export function lockPath(pipelineFile: string, step: string): string {
+  const name = step.replace(/[^A-Za-z0-9@=.,_+-]/g, (character) => `%${character.codePointAt(0)?.toString(16)}`);
+  return join(`${pipelineFile}.lock`, `${name}.json`);
+}
+
+export function writeLock(pipelineFile: string, { digest, record }: StoredRecord): void {
+  const lock: Lock = {
+    format: LOCK_FORMAT,
+    step: record.step,
+    run: record.run,
+    record: digest,
+    key: record.key,
+    environment: record.environment.fingerprint,
+    inputs: Object.fromEntries(record.inputs.map((input) => [input.name, input.digest])),
+    outputs: record.outputs,
+    metrics: record.metrics,
+  };
+  const sorted = JSON.parse(canonicalJson(lock)) as Lock;
+  const text = `${JSON.stringify({ digest: digestOfValue(lock), ...sorted }, undefined, 2)}\n`;
+  const path = lockPath(pipelineFile, record.step);
+  fs.mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  const file = fs.openSync(temporary, 'wx', 0o644);
+  try {
+    fs.writeSync(file, text);
+    fs.fsyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
+  fs.renameSync(temporary, path);
+}
+
+/**
+ * What a lock file says, or nothing where there is none.
+ *
+ * @throws MlpipeError `lock-damaged` for conflict markers, a merge of two states, or an edit by hand
+ */
+export function readLock(pipelineFile: string, step: string): Lock | undefined {
+  const path = lockPath(pipelineFile, step);
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
+  let value: Lock & { digest?: string };
+  try {
+    value = JSON.parse(text) as Lock & { digest?: string };
+  } catch {
+    throw damaged(path, 'is not JSON');
+  }
+  const { digest, ...lock } = value;
+  if (lock.format !== LOCK_FORMAT) throw damaged(path, `has the format ${JSON.stringify(lock.format)}`);
+  if (digest !== digestOfValue(lock))
+    throw damaged(path, 'does not fit its own digest: it was edited, or merged from two states');
+  return lock;
+}
+
+export function lockedRecord(pipelineFile: string, step: string): Digest | undefined {
+  return readLock(pipelineFile, step)?.record;
+}
+
+function damaged(path: string, how: string): MlpipeError {
+  return new MlpipeError(`The lock file ${path} ${how}.`, {
+    code: 'lock-damaged',
+    todo: 'Take one side of the merge whole, or remove the file and run the step again: a cached result is found by its key.',
+  });
+}
