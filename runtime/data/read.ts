@@ -6,6 +6,8 @@ import { MlpipeError } from '../errors.ts';
 import { TableBuilder } from './builder.ts';
 import { type CsvSource, readCsv } from './csv/read.ts';
 import type { Dataset } from './dataset.ts';
+import { imageColumn, readImages } from './images.ts';
+import { readParquet } from './parquet.ts';
 import { ProblemList, schemaError } from './problems.ts';
 import { expandSource, formatOf, type SourceFile } from './sources.ts';
 
@@ -60,13 +62,21 @@ async function readInto(
   const problems = new ProblemList();
   const builder = new TableBuilder(schema, problems, { keep, limit: options.limit });
   const progress = await progressOver(files, options.onProgress);
-  for (const file of files) {
+  const image = imageColumn(schema);
+  if (image !== undefined) {
+    await readImages(files, image, schema, builder, { signal: options.signal, onBytes: progress });
+    return { builder, name };
+  }
+  for (const file of tablesOf(files)) {
     if (builder.full) break;
     options.signal?.throwIfAborted();
     const source = sourceOf(file, name);
     switch (formatOf(file.path)) {
       case 'csv':
         await readCsv(source, schema, builder, { signal: options.signal, onBytes: progress });
+        break;
+      case 'parquet':
+        await readParquet(source, schema, builder, { signal: options.signal, onBytes: progress });
         break;
       default:
         throw new MlpipeError(`${source.name} is of no kind that can be read.`, {
@@ -80,6 +90,13 @@ async function readInto(
 
 function sourceOf(file: SourceFile, name: string): CsvSource {
   return file.part === undefined ? { path: file.path, name } : { path: file.path, name: file.part, part: file.part };
+}
+
+/** Of a folder that holds tables, the tables: a README or a licence beside them is no data. */
+function tablesOf(files: SourceFile[]): SourceFile[] {
+  if (files.length === 1) return files;
+  const data = files.filter((file) => /\.(?:csv|tsv|tab|psv|parquet|pq)(?:\.gz)?$/i.test(file.path));
+  return data.length > 0 ? data : files;
 }
 
 function chosenColumns(plan: DataPlan, names: string[] | undefined): ColumnPlan[] {
