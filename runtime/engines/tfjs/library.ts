@@ -1,5 +1,6 @@
 /** Loads TensorFlow.js when it is first needed, once a process. Nothing outside this folder sees its types. */
 import { MlpipeError } from '../../errors.ts';
+import { repair } from './repairs.ts';
 
 export type Core = typeof import('@tensorflow/tfjs-core');
 export type Layers = typeof import('@tensorflow/tfjs-layers');
@@ -19,7 +20,9 @@ export function loadLibrary(): Promise<Library> {
 async function load(): Promise<Library> {
   const [core, layers] = await Promise.all([import('@tensorflow/tfjs-core'), import('@tensorflow/tfjs-layers')]);
   // Both are CommonJS. Their names are on `default` when Node loads them, and in a bundle too.
-  return { core: core.default ?? core, layers: layers.default ?? layers };
+  const library = { core: core.default ?? core, layers: layers.default ?? layers };
+  repair(library.core);
+  return library;
 }
 
 /**
