@@ -29,15 +29,32 @@ export function repairBraces(
   errors: ILexingError[],
 ): PlacedToken[] {
   const out: PlacedToken[] = [];
+  for (const section of sectionsOf(tokens, beginsSection)) {
+    for (const kept of isBalanced(section) ? section : repairSection(section, type, errors)) out.push(kept);
+  }
+  return out;
+}
+
+/** The lines, counted from 0, of the sections whose braces do not balance. */
+export function unbalancedLines(
+  tokens: readonly PlacedToken[],
+  beginsSection: (token: PlacedToken) => boolean,
+): { from: number; to: number }[] {
+  return sectionsOf(tokens, beginsSection)
+    .filter((section) => !isBalanced(section))
+    .map((section) => ({ from: (section[0]?.startLine ?? 1) - 1, to: (section.at(-1)?.endLine ?? 1) - 1 }));
+}
+
+function sectionsOf(tokens: readonly PlacedToken[], beginsSection: (token: PlacedToken) => boolean): PlacedToken[][] {
+  const sections: PlacedToken[][] = [];
   let begin = 0;
   for (let i = 1; i <= tokens.length; i++) {
     const token = tokens[i];
     if (token !== undefined && !(beginsSection(token) && startsLine(token, tokens[i - 1]))) continue;
-    const section = tokens.slice(begin, i);
-    for (const kept of isBalanced(section) ? section : repairSection(section, type, errors)) out.push(kept);
+    sections.push(tokens.slice(begin, i));
     begin = i;
   }
-  return out;
+  return sections;
 }
 
 function repairSection(

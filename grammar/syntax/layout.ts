@@ -11,7 +11,7 @@
  */
 import type { TokenType } from 'chevrotain';
 import { DefaultLexer, type LexerResult, type TokenizeOptions } from 'langium';
-import { isBalanced, repairBraces } from './braces.ts';
+import { isBalanced, repairBraces, unbalancedLines } from './braces.ts';
 import { limitNesting } from './limits.ts';
 import { emptyToken, errorAt, type PlacedToken, placed, startsLine } from './placed-token.ts';
 import { isClosed } from './values.ts';
@@ -32,10 +32,39 @@ export class LayoutLexer extends DefaultLexer {
       if (isOpenText(token)) result.errors.push(errorAt(token, 'This text is not closed. Add `"` at its end.'));
     }
     const balanced = isBalanced(tokens);
-    const beginsSection = (token: PlacedToken): boolean => token.startColumn === 1 && this.blockWords.has(token.image);
+    const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
     if (!balanced && !partial) tokens = repairBraces(tokens, beginsSection, this.type.bind(this), result.errors);
     result.tokens = this.addLayout(tokens, text, partial, balanced ? () => false : beginsSection);
     return result;
+  }
+
+  /** For the formatter: every token as it stands, and where facts and blocks begin. Lines are counted from 0. */
+  tokenizeAsWritten(text: string): {
+    tokens: PlacedToken[];
+    comments: PlacedToken[];
+    starts: Set<number>;
+    unsound: { from: number; to: number }[];
+    strange: Set<number>;
+  } {
+    const raw = super.tokenize(text);
+    const tokens = placed(raw.tokens);
+    const starts = new Set<number>();
+    const layout = placed(this.tokenize(text).tokens);
+    for (const [i, token] of layout.entries()) {
+      const next = layout[i + 1];
+      if (token.image === '' && /^(LINE|SECTION)$/.test(token.tokenType.name) && next) starts.add(next.startOffset);
+    }
+    const strange = new Set<number>();
+    for (const { line, offset, length } of raw.errors) {
+      const breaks = text.slice(offset, offset + length).split(/\r\n|\r|\n/).length;
+      for (let i = 0; i < breaks; i++) strange.add((line ?? 1) - 1 + i);
+    }
+    const unsound = isBalanced(tokens) ? [] : unbalancedLines(tokens, (token) => this.beginsSection(token));
+    return { tokens, comments: placed(raw.hidden), starts, unsound, strange };
+  }
+
+  private beginsSection(token: PlacedToken): boolean {
+    return token.startColumn === 1 && this.blockWords.has(token.image);
   }
 
   private type(name: string): TokenType {
