@@ -5,6 +5,7 @@ import { VERSIONS } from '../versions.ts';
 import { type Library, loadLibrary } from './library.ts';
 import { buildModel, meanLossOf, openModel, type Session } from './model.ts';
 import { startWasm } from './wasm.ts';
+import { startWebgpu } from './webgpu.ts';
 
 export async function openWasm(): Promise<Engine> {
   const library = await loadLibrary();
@@ -12,6 +13,16 @@ export async function openWasm(): Promise<Engine> {
   return tfjsEngine('wasm', VERSIONS.wasm, library, {
     identity: { engine: 'wasm', version: VERSIONS.wasm, kernels: 'mlpipe-wasm/1' },
     evidence: { simd: String(await library.core.env().getAsync('WASM_HAS_SIMD_SUPPORT')), threads: '1' },
+  });
+}
+
+/** Reproducible to a tolerance: some sums are made in an order that differs from run to run. */
+export async function openWebgpu(): Promise<Engine> {
+  const library = await loadLibrary();
+  const adapter = await startWebgpu(library.core);
+  return tfjsEngine('webgpu', VERSIONS.webgpu, library, {
+    identity: { engine: 'webgpu', version: VERSIONS.webgpu, dawn: VERSIONS.dawn },
+    evidence: { ...adapter },
   });
 }
 
