@@ -1,3 +1,67 @@
-import type { ExtensionContext } from 'vscode';
+/**
+ * Where the extension is put together: the processes it speaks to, then each feature with just what it needs. Nothing
+ * native and nothing that blocks lives in this process.
+ */
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { activateModelsFeature } from './features/models/index.ts';
+import type { TreeNode } from './features/models/nodes.ts';
+import { activateRecordsFeature } from './features/records/index.ts';
+import { activateRunFeature } from './features/run/index.ts';
+import { activateStatusFeature } from './features/status/index.ts';
+import { activateTasksFeature } from './features/tasks/index.ts';
+import { activateWalkthroughFeature } from './features/walkthrough/index.ts';
+import { LanguageServer, type LanguageServerState } from './infrastructure/language-client.ts';
+import { createLogs } from './infrastructure/logging.ts';
+import { findNode, type NodeProgram, type NoNode } from './infrastructure/node-finder.ts';
+import { type Running, RunningRuns } from './infrastructure/running.ts';
+import { RuntimeProcess, type RuntimeState } from './infrastructure/runtime-process.ts';
 
-export function activate(_context: ExtensionContext): void {}
+/** What `activate` returns: enough for a test, or another extension, to see what a person sees. */
+export interface MlpipeApi {
+  models: { tree(): TreeNode[]; refresh(): Promise<void> };
+  runtime: { readonly state: RuntimeState };
+  language: { readonly state: LanguageServerState };
+  runs: { readonly all: Running[] };
+}
+
+export function activate(context: vscode.ExtensionContext): MlpipeApi {
+  const logs = createLogs();
+  const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri.fsPath;
+  const floor: string = context.extension.packageJSON.engines.node;
+  const node = (): Promise<NodeProgram | NoNode> =>
+    findNode({
+      floor,
+      setting: vscode.workspace.getConfiguration('mlpipe').get('nodePath', ''),
+      folders: (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath),
+      trusted: vscode.workspace.isTrusted,
+    });
+  const program = (name: string): string => join(context.extensionPath, 'dist', name);
+
+  const runtime = new RuntimeProcess({ findNode: node, program: program('cli.cjs'), folder, log: logs.runtime });
+  const language = new LanguageServer({ findNode: node, program: program('server.cjs'), logs });
+  const runs = new RunningRuns();
+  const models = activateModelsFeature({ runtime, runs, logs });
+
+  context.subscriptions.push(
+    logs,
+    runtime,
+    language,
+    models,
+    runtime.onRunEvent(({ file, event }) => runs.receive(file, event)),
+    activateRunFeature({ runtime, language, runs, logs }),
+    activateRecordsFeature({ runtime, logs }),
+    activateStatusFeature({ runtime, language, runs, logs }),
+    activateTasksFeature({ findNode: node, program: program('cli.cjs') }),
+    activateWalkthroughFeature({ extensionId: context.extension.id, logs }),
+    // Both take the workspace's trust, and which Node they may run on, when they start.
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void language.restart()),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (!change.affectsConfiguration('mlpipe.nodePath')) return;
+      void language.restart();
+      if (vscode.workspace.isTrusted) void runtime.restart();
+    }),
+  );
+  void language.start();
+  return { models, runtime, language, runs };
+}

@@ -1,7 +1,7 @@
 /** Every command by its name, defined once; the manifest's list is compared with it by a test. */
 import * as vscode from 'vscode';
-import { tellTrouble } from './trouble.ts';
 import type { Logs } from './logging.ts';
+import { tellTrouble } from './trouble.ts';
 
 export const COMMANDS = {
   run: 'mlpipe.run',
@@ -12,7 +12,6 @@ export const COMMANDS = {
   showRecord: 'mlpipe.showRecord',
   refreshModels: 'mlpipe.refreshModels',
   copyDigest: 'mlpipe.copyDigest',
-  copyName: 'mlpipe.copyName',
   openPipeline: 'mlpipe.openPipeline',
   openData: 'mlpipe.openData',
   restartLanguageServer: 'mlpipe.restartLanguageServer',

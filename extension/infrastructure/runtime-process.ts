@@ -18,8 +18,8 @@ import {
   HelloRequest,
   PROTOCOL_VERSION,
   RecordsChangedNotification,
-  RunEventNotification,
   type RunEvent,
+  RunEventNotification,
 } from '../../runtime/rpc/protocol.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
@@ -130,7 +130,10 @@ export class RuntimeProcess implements Disposable {
       });
     });
     try {
-      return await Promise.race([connection.sendRequest(type.method, ...words.filter((word) => word !== undefined)), ended]);
+      return await Promise.race([
+        connection.sendRequest(type.method, ...words.filter((word) => word !== undefined)),
+        ended,
+      ]);
     } finally {
       gone?.dispose();
     }

@@ -25,11 +25,10 @@ export interface Remedy {
 export async function tellTrouble(error: unknown, logs: Logs, remedies: Remedy[] = []): Promise<void> {
   const { problem, todo } = spokenError(error);
   logs.runtime.error(error instanceof Error && error.stack !== undefined ? error.stack : problem);
-  await offer(
-    vscode.window.showErrorMessage,
-    [problem, todo].filter((part) => part !== undefined).join(' '),
-    [...remedies, { title: vscode.l10n.t('Show Output'), act: () => logs.runtime.show(true) }],
-  );
+  await offer(vscode.window.showErrorMessage, [problem, todo].filter((part) => part !== undefined).join(' '), [
+    ...remedies,
+    { title: vscode.l10n.t('Show Output'), act: () => logs.runtime.show(true) },
+  ]);
 }
 
 /** Shows a message with buttons and does what was chosen. */
