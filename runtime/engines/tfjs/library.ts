@@ -1,6 +1,6 @@
 /** Loads TensorFlow.js when it is first needed, once a process. Nothing outside this folder sees its types. */
 import { MlpipeError } from '../../errors.ts';
-import { repair } from './repairs.ts';
+import { repair, repairOrthogonal } from './repairs.ts';
 
 export type Core = typeof import('@tensorflow/tfjs-core');
 export type Layers = typeof import('@tensorflow/tfjs-layers');
@@ -22,6 +22,7 @@ async function load(): Promise<Library> {
   // Both are CommonJS. Their names are on `default` when Node loads them, and in a bundle too.
   const library = { core: core.default ?? core, layers: layers.default ?? layers };
   repair(library.core);
+  repairOrthogonal(library);
   return library;
 }
 

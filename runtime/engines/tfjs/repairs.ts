@@ -1,6 +1,6 @@
 /** Faults of tfjs 4.22 that every back end has, mended where they can be without touching its code. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
-import type { Core } from './library.ts';
+import type { Core, Library } from './library.ts';
 
 const repaired = new WeakSet<object>();
 
@@ -75,4 +75,58 @@ function batchNormWithoutFactors(core: Core): void {
     const whole = { ...inputs, scale: scale ?? core.ones(mean.shape), offset: offset ?? core.zeros(mean.shape) };
     return run(name, whole, attributes);
   }) as typeof engine.runKernel;
+}
+
+/**
+ * The orthogonal initialiser of tfjs fails where the methods of the whole `tfjs` package are missing, and makes its
+ * numbers on the back end, so that engines start from different bits. This one makes them here: normal numbers, made
+ * orthogonal by Gram–Schmidt, which is the Q of a QR decomposition whose R has a positive diagonal (Saxe et al. 2014).
+ */
+export function repairOrthogonal({ core, layers }: Library): void {
+  const prototype = Object.getPrototypeOf(layers.initializers.orthogonal({})) as {
+    apply(shape: number[]): Tensor;
+    gain: number;
+  };
+  prototype.apply = function (shape) {
+    const [rows = 1, columns = 1] = shape;
+    const gain = this.gain ?? 1;
+    const length = Math.max(rows, columns);
+    const vectors = orthonormalVectors(Math.min(rows, columns), length);
+    const values = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const value = rows <= columns ? vectors[row]?.[column] : vectors[column]?.[row];
+        values[row * columns + column] = gain * (value ?? 0);
+      }
+    }
+    return core.tensor2d(values, [rows, columns]);
+  };
+}
+
+function orthonormalVectors(count: number, length: number): Float64Array[] {
+  const vectors: Float64Array[] = [];
+  while (vectors.length < count) {
+    const vector = Float64Array.from({ length }, normalNumber);
+    // Twice is enough to be orthogonal to rounding (Kahan; Giraud et al. 2005).
+    for (let pass = 0; pass < 2; pass++) {
+      for (const other of vectors) {
+        const along = dot(vector, other);
+        for (let at = 0; at < length; at++) vector[at] = (vector[at] as number) - along * (other[at] as number); // equal lengths
+      }
+    }
+    const norm = Math.sqrt(dot(vector, vector));
+    if (norm > 1e-6) vectors.push(vector.map((value) => value / norm));
+  }
+  return vectors;
+}
+
+/** Box–Muller, from `Math.random`, which is the training's own stream here. */
+function normalNumber(): number {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number); // equal lengths
+  return sum;
 }

@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import type { Engine, NamedArray } from '../../runtime/engines/engine.ts';
+import { openEngine } from '../../runtime/engines/index.ts';
+import { BUILT_LAYERS } from '../../runtime/engines/tfjs/layers.ts';
+import { BUILT_LOSSES } from '../../runtime/engines/tfjs/losses.ts';
+import { BUILT_OPTIMIZERS } from '../../runtime/engines/tfjs/optimizers.ts';
+import { type LayerWord, LOSSES, modelPlan, numbers, OPTIMIZERS, product } from './models.ts';
+
+/**
+ * One step of plain gradient descent tells the gradient: (before − after) / rate. It must be the slope of the loss that
+ * `losses` reports, found by moving single weights up and down.
+ */
+async function checkGradients(
+  engine: Engine,
+  inputShape: number[],
+  layers: LayerWord[],
+  loss = { name: 'meanSquaredError', arguments: {} as Record<string, number> },
+  options: { inputs?: Float32Array; tolerance?: number; targets?: Float32Array } = {},
+): Promise<void> {
+  const rows = 3;
+  const plan = modelPlan(inputShape, layers);
+  const width = product(plan.outputShape);
+  const inputs = options.inputs ?? numbers(rows * product(inputShape), 5);
+  const targets = options.targets ?? numbers(rows * width, 9);
+  const rate = 1;
+  const optimizer = { name: 'sgd', arguments: { rate, momentum: 0, nesterov: false } };
+  const model = await engine.build(plan, { seed: 3, loss, optimizer, targetWidth: width });
+  try {
+    const start = await model.state();
+    const lossAt = async (weights: NamedArray[]): Promise<number> => {
+      await model.restore({ ...start, weights });
+      model.step(inputs, targets, rows);
+      return (await model.losses())[0] ?? Number.NaN;
+    };
+    await lossAt(start.weights);
+    const after = (await model.state()).weights;
+    let compared = 0;
+    for (const [index, array] of start.weights.entries()) {
+      if (/moving_/.test(array.name)) continue;
+      const count = array.values.length;
+      for (let n = 0; n < Math.min(count, 6); n++) {
+        const at = Math.floor((n * count) / Math.min(count, 6));
+        const moved = async (by: number): Promise<number> => {
+          const values = array.values.slice();
+          values[at] = (values[at] ?? 0) + by;
+          return lossAt(start.weights.map((other, i) => (i === index ? { ...array, values } : other)));
+        };
+        const step = 1e-2;
+        const slope = ((await moved(step)) - (await moved(-step))) / (2 * step);
+        const gradient = ((array.values[at] ?? 0) - (after[index]?.values[at] ?? Number.NaN)) / rate;
+        const error = Math.abs(gradient - slope) / (0.1 + Math.abs(slope));
+        assert.ok(error < (options.tolerance ?? 0.03), `${array.name}[${at}]: gradient ${gradient}, slope ${slope}`);
+        compared++;
+      }
+    }
+    assert.ok(compared > 0, 'no weight was compared');
+  } finally {
+    model.dispose();
+  }
+}
+
+/** A weight in front, so that the gradient has to come through the layer, and one behind. */
+const throughPicture = (...layers: LayerWord[]): LayerWord[] => [
+  ['conv2d', { filters: 2, kernel: [2, 2], padding: 'same' }],
+  ...layers,
+  ['flatten'],
+  ['dense', { units: 2 }],
+];
+const throughSequence = (...layers: LayerWord[]): LayerWord[] => [
+  ['dense', { units: 3 }],
+  ...layers,
+  ['flatten'],
+  ['dense', { units: 2 }],
+];
+const picture = [6, 6, 2];
+const sequence = [6, 3];
+
+const CASES: Record<string, [shape: number[], layers: LayerWord[]][]> = {
+  dense: [
+    [
+      [5],
+      [
+        ['dense', { units: 4, activation: 'tanh', l1: 0.01, l2: 0.02 }],
+        ['dense', { units: 2 }],
+      ],
+    ],
+  ],
+  flatten: [[picture, throughPicture()]],
+  reshape: [[[6], [['dense', { units: 6 }], ['reshape', { shape: [2, 3] }], ['flatten'], ['dense', { units: 2 }]]]],
+  activation: [
+    'relu',
+    'relu6',
+    'elu',
+    'selu',
+    'gelu',
+    'swish',
+    'mish',
+    'sigmoid',
+    'hardSigmoid',
+    'softmax',
+    'softplus',
+    'softsign',
+    'tanh',
+    'linear',
+  ].map((name) => [
+    [5],
+    [
+      ['dense', { units: 4 }],
+      ['activation', { function: name }],
+      ['dense', { units: 2 }],
+    ],
+  ]),
+  leakyRelu: [[[5], [['dense', { units: 4 }], ['leakyRelu'], ['dense', { units: 2 }]]]],
+  rescaling: [
+    [
+      [5],
+      [
+        ['rescaling', { scale: 0.5, offset: 0.1 }],
+        ['dense', { units: 2 }],
+      ],
+    ],
+  ],
+  normalization: [
+    [
+      [4, 4],
+      [['normalization'], ['flatten'], ['dense', { units: 2 }]],
+    ],
+  ],
+  conv1d: [
+    [sequence, throughSequence(['conv1d', { filters: 3, kernel: 3 }])],
+    [sequence, throughSequence(['conv1d', { filters: 3, kernel: 3, strides: 2, padding: 'same' }])],
+  ],
+  conv2d: [
+    [picture, throughPicture(['conv2d', { filters: 3, kernel: [3, 3] }])],
+    [picture, throughPicture(['conv2d', { filters: 3, kernel: [3, 3], padding: 'same', strides: [2, 2], l2: 0.1 }])],
+    [picture, throughPicture(['conv2d', { filters: 2, kernel: [3, 2], strides: [2, 1] }])],
+    [
+      [6, 6],
+      [['conv2d', { filters: 2, kernel: [3, 3] }], ['flatten'], ['dense', { units: 2 }]],
+    ],
+  ],
+  conv2dTranspose: [
+    [picture, throughPicture(['conv2dTranspose', { filters: 2, kernel: [3, 3], strides: [2, 2], padding: 'same' }])],
+    [picture, throughPicture(['conv2dTranspose', { filters: 2, kernel: [2, 2] }])],
+  ],
+  separableConv2d: [[picture, throughPicture(['separableConv2d', { filters: 3, kernel: [3, 3], depthMultiplier: 2 }])]],
+  depthwiseConv2d: [
+    [picture, throughPicture(['depthwiseConv2d', { kernel: [3, 3], depthMultiplier: 2 }])],
+    [picture, throughPicture(['depthwiseConv2d', { kernel: [3, 3], strides: [2, 2], padding: 'same' }])],
+  ],
+  maxPool1d: [[sequence, throughSequence(['maxPool1d'])]],
+  averagePool1d: [[sequence, throughSequence(['averagePool1d', { size: 3, padding: 'same' }])]],
+  maxPool2d: [
+    [picture, throughPicture(['maxPool2d'])],
+    [picture, throughPicture(['maxPool2d', { size: [3, 3], strides: [1, 1], padding: 'same' }])],
+  ],
+  averagePool2d: [
+    [picture, throughPicture(['averagePool2d'])],
+    [picture, throughPicture(['averagePool2d', { size: [3, 3], strides: [2, 2], padding: 'same' }])],
+  ],
+  globalMaxPool1d: [[sequence, throughSequence(['globalMaxPool1d'])]],
+  globalAveragePool1d: [[sequence, throughSequence(['globalAveragePool1d'])]],
+  globalMaxPool2d: [[picture, throughPicture(['globalMaxPool2d'])]],
+  globalAveragePool2d: [[picture, throughPicture(['globalAveragePool2d'])]],
+  upSampling2d: [
+    [picture, throughPicture(['upSampling2d'])],
+    [picture, throughPicture(['upSampling2d', { interpolation: 'bilinear' }])],
+  ],
+  zeroPadding2d: [[picture, throughPicture(['zeroPadding2d', { padding: [1, 2] }])]],
+  batchNormalization: [
+    [picture, throughPicture(['batchNormalization'])],
+    [
+      [5],
+      [
+        ['dense', { units: 4 }],
+        ['batchNormalization', { scale: false, center: false }],
+        ['dense', { units: 2 }],
+      ],
+    ],
+  ],
+  layerNormalization: [
+    [sequence, throughSequence(['layerNormalization'])],
+    [sequence, throughSequence(['layerNormalization', { scale: false, center: false }])],
+  ],
+  lstm: [
+    [sequence, throughSequence(['lstm', { units: 3 }])],
+    [sequence, throughSequence(['lstm', { units: 2, direction: 'both', returnSequences: true, l2: 0.01 }])],
+  ],
+  gru: [[sequence, throughSequence(['gru', { units: 3, direction: 'backward' }])]],
+  simpleRnn: [[sequence, throughSequence(['simpleRnn', { units: 3, returnSequences: true }])]],
+};
+
+/** Random while training: what they do is checked in `training.test.ts`. */
+const RANDOM = ['dropout', 'gaussianNoise'];
+
+describe('gradients on wasm', () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await openEngine('wasm', '4.22.0');
+  });
+
+  it('are checked for every layer that can be built', () => {
+    assert.deepEqual([...Object.keys(CASES), ...RANDOM, 'embedding'].sort(), [...BUILT_LAYERS].sort());
+  });
+
+  for (const [layer, cases] of Object.entries(CASES)) {
+    for (const [index, [shape, layers]] of cases.entries()) {
+      it(`of ${layer} are the slopes of the loss (${index + 1})`, () => checkGradients(engine, shape, layers));
+    }
+  }
+
+  it('of embedding are the slopes of the loss, for words that occur twice too', () =>
+    checkGradients(
+      engine,
+      [4],
+      [['embedding', { vocabulary: 5, units: 3 }], ['flatten'], ['dense', { units: 2 }]],
+      undefined,
+      {
+        inputs: Float32Array.of(0, 1, 2, 2, 3, 3, 3, 1, 4, 0, 0, 0),
+      },
+    ));
+
+  for (const [name, values] of Object.entries(LOSSES)) {
+    it(`of ${name} are the slopes of the loss, from the output and from the logits`, async () => {
+      const single = ['binaryCrossEntropy', 'hinge', 'squaredHinge'].includes(name);
+      const classes = single ? 1 : 3;
+      const oneHot = single ? Float32Array.of(0, 1, 1) : Float32Array.of(1, 0, 0, 0, 0, 1, 0, 1, 0);
+      const isClass = !['meanSquaredError', 'meanAbsoluteError', 'huber', 'logCosh', 'poisson'].includes(name);
+      const targets = isClass ? oneHot : Float32Array.of(2, 1, 3, 0, 1, 2, 4, 1, 2);
+      const ends: LayerWord[][] =
+        name === 'crossEntropy' || name === 'klDivergence'
+          ? [
+              [['dense', { units: classes, activation: 'softmax' }]],
+              [['dense', { units: classes, activation: 'sigmoid' }]],
+              [
+                ['dense', { units: classes }],
+                ['activation', { function: 'softmax' }],
+              ],
+            ]
+          : name === 'binaryCrossEntropy'
+            ? [[['dense', { units: classes, activation: 'sigmoid' }]]]
+            : [[['dense', { units: classes, activation: name === 'poisson' ? 'softplus' : 'linear' }]]];
+      for (const end of ends) {
+        await checkGradients(
+          engine,
+          [5],
+          [['dense', { units: 4, activation: 'tanh' }], ...end],
+          { name, arguments: values as Record<string, number> },
+          { targets },
+        );
+      }
+    });
+  }
+
+  it('are checked for every loss', () => {
+    assert.deepEqual(Object.keys(LOSSES).sort(), [...BUILT_LOSSES].sort());
+  });
+
+  it('lead every optimizer to a smaller loss', async () => {
+    assert.deepEqual(Object.keys(OPTIMIZERS).sort(), [...BUILT_OPTIMIZERS].sort());
+    const plan = modelPlan(
+      [4],
+      [
+        ['dense', { units: 8, activation: 'tanh' }],
+        ['dense', { units: 1 }],
+      ],
+    );
+    for (const [name, variants] of Object.entries(OPTIMIZERS)) {
+      for (const values of variants) {
+        const model = await engine.build(plan, {
+          seed: 1,
+          loss: { name: 'meanSquaredError', arguments: {} },
+          optimizer: { name, arguments: values },
+          targetWidth: 1,
+        });
+        const inputs = numbers(64, 2);
+        const targets = Float32Array.from({ length: 16 }, (_, row) => (inputs[row * 4] ?? 0) * 0.5 + 0.2);
+        for (let step = 0; step < 60; step++) model.step(inputs, targets, 16);
+        const losses = await model.losses();
+        assert.ok(
+          (losses.at(-1) ?? Number.NaN) < (losses[0] ?? 0) * 0.6,
+          `${name} ${JSON.stringify(values)}: ${losses[0]} → ${losses.at(-1)}`,
+        );
+        model.dispose();
+      }
+    }
+  });
+});
