@@ -1,4 +1,5 @@
 /** Builds the layers of `grammar/builtins.mlpipe` out of those of tfjs-layers. */
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel, RNN, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import type { LayerPlan } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
@@ -141,15 +142,7 @@ const BUILDERS: Record<string, Builder> = {
   gaussianNoise: (given, { library, name }) => [
     library.layers.layers.gaussianNoise({ name, stddev: given.number('deviation') }),
   ],
-  batchNormalization: (given, { library, name }) => [
-    library.layers.layers.batchNormalization({
-      name,
-      momentum: given.number('momentum'),
-      epsilon: given.number('epsilon'),
-      center: given.flag('center'),
-      scale: given.flag('scale'),
-    }),
-  ],
+  batchNormalization,
   layerNormalization: (given, { library, name }) => [
     library.layers.layers.layerNormalization({
       name,
@@ -243,6 +236,27 @@ function normalization(_: Arguments, { library, inputShape, name, statistics }: 
     layer,
     layers.layers.reshape({ name: `${name}_shape`, targetShape: inputShape }),
   ];
+}
+
+/** While training, tfjs asks for factor and offset even where they are left out; ones and zeros change nothing. */
+function batchNormalization(given: Arguments, { library: { core, layers }, inputShape, name }: LayerContext): Layer[] {
+  const layer = layers.layers.batchNormalization({
+    name,
+    momentum: given.number('momentum'),
+    epsilon: given.number('epsilon'),
+    center: given.flag('center'),
+    scale: given.flag('scale'),
+  });
+  const width = inputShape.at(-1) ?? 1;
+  // Private members of the layer, null or unset where `scale` or `center` is false.
+  const factors = layer as unknown as { gamma?: { read(): Tensor } | null; beta?: { read(): Tensor } | null };
+  const build = layer.build.bind(layer);
+  layer.build = (shape) => {
+    build(shape);
+    factors.gamma ??= { read: () => core.ones([width]) };
+    factors.beta ??= { read: () => core.zeros([width]) };
+  };
+  return [layer];
 }
 
 function convolution(given: Arguments, library: Library, name: string) {
