@@ -6,11 +6,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   type CancellationToken,
+  ConnectionError,
   type Disposable,
   Emitter,
+  ErrorCodes,
   type MessageConnection,
   type RequestType,
   type RequestType0,
+  ResponseError,
 } from 'vscode-jsonrpc';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import {
@@ -59,6 +62,13 @@ export class RuntimeUnavailable extends Error {
     this.name = 'RuntimeUnavailable';
     this.todo = todo;
   }
+}
+
+function endsConnection(error: unknown): boolean {
+  return (
+    error instanceof ConnectionError ||
+    (error instanceof ResponseError && error.code === ErrorCodes.PendingResponseRejected)
+  );
 }
 
 const HELLO_MILLISECONDS = 30_000;
@@ -129,9 +139,11 @@ export class RuntimeProcess implements Disposable {
         reject(this.#unavailable());
       });
     });
+    const answer = connection.sendRequest(type.method, ...words.filter((word) => word !== undefined));
     try {
+      // Its streams close a moment before its exit is told; the exit says why.
       return await Promise.race([
-        connection.sendRequest(type.method, ...words.filter((word) => word !== undefined)),
+        answer.catch((error) => (endsConnection(error) ? ended : Promise.reject(error))),
         ended,
       ]);
     } finally {

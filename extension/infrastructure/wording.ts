@@ -25,7 +25,8 @@ export function spokenNumber(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return grouped(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2);
-  return String(Number(value.toPrecision(3)));
+  const rounded = Number(value.toPrecision(3));
+  return Number.isInteger(rounded) ? grouped(rounded) : String(rounded);
 }
 
 /** `1797` as `1,797`. */

@@ -51,7 +51,8 @@ export function outcomeOf(answer: RunAnswer): Outcome {
   const failed = answer.steps.find(({ status }) => status === 'failed');
   if (failed !== undefined) {
     const skipped = answer.steps.filter(({ status }) => status === 'skipped').length;
-    const others = skipped === 0 ? '' : ` ${count(skipped, 'step')} that need it did not run.`;
+    const others =
+      skipped === 0 ? '' : ` ${skipped === 1 ? '1 step that needs' : `${skipped} steps that need`} it did not run.`;
     const todo = failed.error?.todo === undefined ? '' : ` ${failed.error.todo}`;
     return {
       kind: 'failed',
@@ -104,10 +105,6 @@ function metricsOf(steps: readonly RunStepAnswer[]): string {
 function nameOf(answer: RunAnswer): string {
   const [only, ...more] = answer.steps;
   return only !== undefined && more.length === 0 ? only.step : answer.pipeline;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function sentence(text: string): string {

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { nameOfRun, outcomeOf, progressLine, shortProgress } from '../../extension/features/run/messages.ts';
+import { RunningRuns, shareOf } from '../../extension/infrastructure/running.ts';
+import { spokenAge, spokenBytes, spokenSeconds, spokenValue } from '../../extension/infrastructure/wording.ts';
+import type { RunAnswer, RunEvent, RunStepAnswer } from '../../runtime/rpc/protocol.ts';
+
+const step = (rest: Partial<RunStepAnswer> = {}): RunStepAnswer => ({
+  step: 'recognise',
+  status: 'ran',
+  reason: 'never ran',
+  key: 'sha256:1',
+  seconds: 14,
+  record: 'sha256:2',
+  outputs: { model: { digest: 'sha256:3', bytes: 10 } },
+  metrics: { accuracy: 0.972, loss: 0.089 },
+  engine: { name: 'wasm', version: '4.22.0' },
+  ...rest,
+});
+
+const answer = (steps: RunStepAnswer[], ok = true): RunAnswer => ({
+  run: 'quiet-heron-41',
+  pipeline: 'digits',
+  ok,
+  seconds: 14.2,
+  steps,
+});
+
+describe('how a run ended, in words', () => {
+  it('says what came out and leads to the model', () => {
+    const report = step({
+      step: 'evaluate recognise',
+      record: 'sha256:9',
+      outputs: { report: { digest: '', bytes: 1 } },
+    });
+    assert.deepEqual(outcomeOf(answer([step({ metrics: {} }), report])), {
+      kind: 'done',
+      message: 'digits is done in 14 s: accuracy 97.2 %, loss 0.089.',
+      record: 'sha256:2',
+    });
+  });
+
+  it('says that nothing had to run, and why', () => {
+    const { kind, message } = outcomeOf(
+      answer([step({ status: 'cached', reason: 'nothing it is made from has changed' })]),
+    );
+    assert.deepEqual(
+      [kind, message],
+      ['nothing-to-do', 'recognise is up to date: nothing it is made from has changed.'],
+    );
+  });
+
+  it('says which step failed, why, what to do, and what did not run for it', () => {
+    const failed = step({
+      status: 'failed',
+      error: { message: 'Row 7 of data/digits.csv has 12 columns, expected 65', todo: 'Mend the row.' },
+    });
+    const { kind, message } = outcomeOf(answer([failed, step({ step: 'report', status: 'skipped' })], false));
+    assert.equal(kind, 'failed');
+    assert.equal(
+      message,
+      'recognise failed: Row 7 of data/digits.csv has 12 columns, expected 65. Mend the row. 1 step that needs it did not run.',
+    );
+  });
+
+  it('tells cancelled from failed', () => {
+    assert.equal(outcomeOf(answer([step({ status: 'cancelled' })], false)).kind, 'cancelled');
+  });
+});
+
+describe('what is said while a pipeline runs', () => {
+  const FILE = '/work/digits.mlpipe';
+  const events: RunEvent[] = [
+    { type: 'run-started', run: 'r', pipeline: 'digits', steps: ['prepare', 'recognise'] },
+    { type: 'step-started', step: 'recognise', reason: 'never ran' },
+    {
+      type: 'step-progress',
+      step: 'recognise',
+      phase: 'training',
+      share: 0.5,
+      epoch: 6,
+      epochs: 12,
+      metrics: { loss: 0.1423, accuracy: 0.9612 },
+    },
+  ];
+
+  it('names the epoch and the metrics with their units', () => {
+    const runs = new RunningRuns();
+    const running = runs.begin(FILE, []);
+    assert.equal(progressLine(running), 'looking at what has changed …');
+    for (const event of events) runs.receive(FILE, event);
+    assert.equal(progressLine(running), 'recognise · epoch 6/12 · loss 0.142 · accuracy 96.1 %');
+    assert.equal(shortProgress(running, 'recognise'), 'epoch 6/12');
+    assert.equal(shortProgress(running, 'prepare'), 'waiting');
+    assert.equal(shareOf(running), 0.25);
+    runs.cancelling(running);
+    assert.equal(progressLine(running), 'cancelling …');
+  });
+
+  it('counts an event to the run that the step belongs to', () => {
+    const runs = new RunningRuns();
+    const first = runs.begin(FILE, ['prepare']);
+    runs.receive(FILE, { type: 'run-started', run: 'a', pipeline: 'digits', steps: ['prepare'] });
+    const second = runs.begin(FILE, ['recognise']);
+    runs.receive(FILE, { type: 'run-started', run: 'b', pipeline: 'digits', steps: ['recognise'] });
+    runs.receive(FILE, { type: 'step-started', step: 'recognise', reason: '' });
+    assert.deepEqual([first.run, second.run], ['a', 'b']);
+    assert.deepEqual([[...first.current.keys()], [...second.current.keys()]], [[], ['recognise']]);
+    assert.equal(runs.of(FILE, 'recognise'), second);
+    assert.equal(runs.of('/other.mlpipe', 'recognise'), undefined);
+  });
+
+  it('names a run by its steps, else by its file', () => {
+    assert.equal(nameOfRun(FILE, []), 'digits.mlpipe');
+    assert.equal(nameOfRun(FILE, ['recognise']), 'recognise');
+  });
+});
+
+describe('numbers for a person', () => {
+  const table: [string, string][] = [
+    [spokenValue('accuracy', 0.97234), '97.2 %'],
+    [spokenValue('loss', 0.08912), '0.0891'],
+    [spokenValue('loss', 0.000012), '1.20e-5'],
+    [spokenValue('meanSquaredError', 12345.678), '12,300'],
+    [spokenValue('loss', Number.NaN), 'not a number'],
+    [spokenBytes(999), '999 B'],
+    [spokenBytes(1536), '1.5 KiB'],
+    [spokenBytes(300 * 1024 * 1024), '300 MiB'],
+    [spokenSeconds(0.84), '0.8 s'],
+    [spokenSeconds(185), '3 min 5 s'],
+    [spokenSeconds(7800), '2 h 10 min'],
+    [spokenAge('2026-03-01T11:59:50Z', Date.parse('2026-03-01T12:00:00Z')), 'just now'],
+    [spokenAge('2026-02-28T11:00:00Z', Date.parse('2026-03-01T12:00:00Z')), 'yesterday'],
+    [spokenAge('2025-12-31T11:00:00Z', Date.parse('2026-03-01T12:00:00Z')), '2025-12-31'],
+  ];
+  for (const [said, wanted] of table) it(`says ${wanted}`, () => assert.equal(said, wanted));
+});
