@@ -25,6 +25,8 @@ export interface Lexed {
   comments: readonly PlacedToken[];
   /** Offsets of the tokens with which a block or a fact begins. */
   starts: ReadonlySet<number>;
+  /** Those of blocks at the top of the file. */
+  sections: ReadonlySet<number>;
   /** Offset ranges in which braces do not balance. */
   unsound: readonly { from: number; to: number }[];
   /** Lines, from 0, with characters that are no token. */
@@ -88,7 +90,7 @@ function place(lines: SourceLine[], lexed: Lexed): void {
       const begins = lexed.starts.has(first.startOffset);
       if (begins) {
         while (open.length > 0 && open.at(-1)?.kind !== '{') open.pop();
-        if (/^SECTION/.test(sectionMark(lexed, first))) open.length = 0;
+        if (lexed.sections.has(first.startOffset)) open.length = 0;
         const still = open.filter(({ kind }) => kind === '{');
         line.depth = still.length;
         line.block = still.at(-1)?.word ?? '';
@@ -115,9 +117,4 @@ function place(lines: SourceLine[], lexed: Lexed): void {
       }
     }
   }
-}
-
-/** Where braces do not balance, a section begins anew. */
-function sectionMark(lexed: Lexed, token: PlacedToken): string {
-  return lexed.unsound.length > 0 && token.startColumn === 1 ? 'SECTION' : 'LINE';
 }

@@ -7,9 +7,17 @@ import { targetOf } from './targets.ts';
 /** Whether a reference can't be resolved because of something that is reported where it stands. */
 export function isFollowUp({ container, reference }: ReferenceInfo): boolean {
   if (ast.isMemberExpression(container)) return targetOf(container.receiver) === undefined;
+  const argument = ast.isNameExpression(container) ? container.$container : undefined;
+  if (ast.isArgument(argument) && !isKnown(argument)) return true;
   if (ast.isArgument(container)) return !isResolved(container.$container);
   if (ast.isImportItem(container)) return !isFileThere(container.$container);
   return isImportedInVain(container, 'ref' in reference ? reference : undefined);
+}
+
+/** Without its parameter, nobody knows which choices an argument may name. */
+function isKnown(argument: ast.Argument): boolean {
+  if (!isResolved(argument.$container)) return false;
+  return argument.parameter === undefined || argument.parameter.ref !== undefined;
 }
 
 function isResolved(owner: ast.Argument['$container']): boolean {

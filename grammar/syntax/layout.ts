@@ -27,12 +27,12 @@ export class LayoutLexer extends DefaultLexer {
   override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
     const result = super.tokenize(text, options);
     const partial = options.mode === 'partial';
-    let tokens = limitNesting(placed(result.tokens), result.errors);
+    const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
+    let tokens = limitNesting(placed(result.tokens), beginsSection, result.errors);
     for (const token of tokens) {
       if (isOpenText(token)) result.errors.push(errorAt(token, 'This text is not closed. Add `"` at its end.'));
     }
     const balanced = isBalanced(tokens);
-    const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
     if (!balanced && !partial) tokens = repairBraces(tokens, beginsSection, this.type.bind(this), result.errors);
     result.tokens = this.addLayout(tokens, text, partial, balanced ? () => false : beginsSection);
     return result;
@@ -43,16 +43,20 @@ export class LayoutLexer extends DefaultLexer {
     tokens: PlacedToken[];
     comments: PlacedToken[];
     starts: Set<number>;
+    sections: Set<number>;
     unsound: { from: number; to: number }[];
     strange: Set<number>;
   } {
     const raw = super.tokenize(text);
     const tokens = placed(raw.tokens);
     const starts = new Set<number>();
+    const sections = new Set<number>();
     const layout = placed(this.tokenize(text).tokens);
     for (const [i, token] of layout.entries()) {
       const next = layout[i + 1];
-      if (token.image === '' && /^(LINE|SECTION)$/.test(token.tokenType.name) && next) starts.add(next.startOffset);
+      if (token.image !== '' || next === undefined) continue;
+      if (token.tokenType.name === 'SECTION') sections.add(next.startOffset);
+      if (/^(LINE|SECTION)$/.test(token.tokenType.name)) starts.add(next.startOffset);
     }
     const strange = new Set<number>();
     for (const { line, offset, length } of raw.errors) {
@@ -60,7 +64,7 @@ export class LayoutLexer extends DefaultLexer {
       for (let i = 0; i < breaks; i++) strange.add((line ?? 1) - 1 + i);
     }
     const unsound = isBalanced(tokens) ? [] : unbalancedLines(tokens, (token) => this.beginsSection(token));
-    return { tokens, comments: placed(raw.hidden), starts, unsound, strange };
+    return { tokens, comments: placed(raw.hidden), starts, sections, unsound, strange };
   }
 
   private beginsSection(token: PlacedToken): boolean {

@@ -1,6 +1,6 @@
 /** What a name means where it stands. */
 import assert from 'node:assert/strict';
-import { AstUtils, type LangiumDocument, URI } from 'langium';
+import { AstUtils, DocumentState, type LangiumDocument, URI } from 'langium';
 import type * as ast from '../../grammar/generated/ast.ts';
 import { lineOf, load, pipelines, services } from './parsing.ts';
 
@@ -138,9 +138,13 @@ describe('names', () => {
     assert.equal(links(document)['3:train'], 'Part 3 in shared.mlpipe');
     const { LangiumDocuments, LangiumDocumentFactory, DocumentBuilder } = services.shared.workspace;
     const uri = URI.parse(document.uri.toString().replace('main', 'shared'));
-    LangiumDocuments.deleteDocument(uri);
-    LangiumDocuments.addDocument(LangiumDocumentFactory.fromString('data d {\n}\n', uri));
-    await DocumentBuilder.update([uri], []);
+    await DocumentBuilder.update([], [uri]);
+    assert.equal(links(document)['1:d'], '?');
+    const changed = LangiumDocumentFactory.fromString('data d {\n}\n', uri);
+    LangiumDocuments.addDocument(changed);
+    DocumentBuilder.resetToState(document, DocumentState.ComputedScopes);
+    await DocumentBuilder.build([changed, document]);
+    assert.equal(links(document)['1:d'], 'Data 1 in shared.mlpipe');
     assert.equal(links(document)['3:train'], '?');
   });
 });

@@ -1,9 +1,11 @@
 /** What stands in a text is what the tree says. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { formatText } from '../../grammar/formatting/formatter.ts';
 import { differences, generate } from '../../grammar/generate.ts';
 import * as ast from '../../grammar/generated/ast.ts';
 import { escapeText, unescapeText } from '../../grammar/syntax/values.ts';
-import { blockWords, firstWords } from '../../grammar/syntax/vocabulary.ts';
+import { blockWords, firstWords, keywords } from '../../grammar/syntax/vocabulary.ts';
 import { parse } from './parsing.ts';
 
 function value(text: string): unknown {
@@ -105,4 +107,26 @@ describe('the syntax', () => {
   it('has been generated from the grammar as it is', () => {
     assert.deepEqual(differences(generate()), [], 'run `npm run generate`');
   }).timeout(60_000);
+});
+
+describe('the page of the language', () => {
+  const page = readFileSync(new URL('../../docs/language.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```mlpipe\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
+
+  it('shows only what can be read, formatted as the formatter has it', () => {
+    assert.ok(examples.length > 8);
+    for (const text of examples) {
+      assert.deepEqual(parse(text).errors, [], text);
+      assert.equal(formatText(text), text);
+    }
+  });
+
+  it('names every word of the language', () => {
+    const missing = keywords().filter((word) => !new RegExp(`\\b${word}\\b`).test(page));
+    const ofTheLibrary = ['choice', 'higher', 'layer', 'lower', 'members', 'metric', 'pager', 'type', 'unit', 'pages'];
+    assert.deepEqual(
+      missing.filter((word) => !ofTheLibrary.includes(word)),
+      [],
+    );
+  });
 });
