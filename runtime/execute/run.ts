@@ -1,0 +1,256 @@
+/** Runs what is not up to date, in order, side by side where the machine allows, and says why for each step. */
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Plan, StepPlan } from '../../grammar/plan/plan.ts';
+import { MlpipeError } from '../errors.ts';
+import type { RunEvent, StepResult, StepStatus } from '../events.ts';
+import type { StoredRecord } from '../ledger/record.ts';
+import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
+import { type Assessment, assess, inOrder, restoreOutputs } from './assess.ts';
+import type { UpstreamResult } from './inputs.ts';
+import { needsOf } from './keys.ts';
+import { acquireLease } from './lease.ts';
+import { type Slots, schedule } from './scheduler.ts';
+import { runStep, type StepContext } from './step.ts';
+import type { PipelineContext } from './world.ts';
+
+export interface RunOptions {
+  /** Names of steps or of blocks; none means all. What they need comes along. */
+  steps?: readonly string[];
+  /** Also what depends on the named steps. */
+  downstream?: boolean;
+  /** Runs the named steps (all, where none is named) although they are up to date, and trains from the beginning. */
+  force?: boolean;
+  /** Takes no result of an earlier run. */
+  noCache?: boolean;
+  /** Steps at once; by default as many as there are cores. */
+  jobs?: number;
+  keepGoing?: boolean;
+  signal?: AbortSignal;
+  onEvent?: (event: RunEvent) => void;
+}
+
+/**
+ * Runs a pipeline.
+ *
+ * @throws MlpipeError `step-unknown`, `cycle`; what a step does wrong is in the answer
+ */
+export async function runPipeline(context: PipelineContext, options: RunOptions = {}): Promise<RunAnswer> {
+  const { plan, world } = context;
+  const began = performance.now();
+  const emit = options.onEvent ?? (() => undefined);
+  const signal = options.signal ?? new AbortController().signal;
+  const order = inOrder(plan);
+  const named = namedSteps(plan, options.steps ?? []);
+  const chosen = closure(plan, order, named, options.downstream ?? false);
+  const forced =
+    options.force === true ? (named.size > 0 ? named : new Set(chosen.map(({ name }) => name))) : new Set<string>();
+  const run = world.ledger.newRunName();
+  const [code, who] = await Promise.all([world.code(), world.who()]);
+  emit({ type: 'run-started', run, pipeline: plan.pipeline, steps: chosen.map(({ name }) => name) });
+
+  const results = new Map<string, StepResult>();
+  const upstream = new Map<string, UpstreamResult>();
+  const finish = (result: StepResult) => {
+    results.set(result.step, result);
+    emit(result);
+  };
+  const machine: Slots = { cpus: availableParallelism(), memory: totalmem(), gpus: 1 };
+  await schedule(
+    chosen.map((step) => ({ name: step.name, needs: needsOf(plan, step), slots: slotsOf(step) })),
+    {
+      jobs: options.jobs ?? availableParallelism(),
+      available: machine,
+      keepGoing: options.keepGoing ?? false,
+      signal,
+      skip: (task, status, reason) => finish(unfinished(task.name, status, reason)),
+      run: async ({ name }) => {
+        const step = plan.steps[name];
+        if (!step) return 'failed';
+        const stepContext: StepContext = { ...context, run, code, who, fresh: forced.has(name), emit, signal };
+        const result = await oneStep(stepContext, step, upstream, options.noCache === true);
+        if (result.status === 'ran' || result.status === 'cached') {
+          const stored = result.record === null ? undefined : world.ledger.get(result.record);
+          if (stored) upstream.set(name, { record: stored.digest, outputs: stored.record.outputs });
+        }
+        finish(result);
+        return result.status === 'ran' || result.status === 'cached'
+          ? 'done'
+          : result.status === 'cancelled'
+            ? 'cancelled'
+            : 'failed';
+      },
+    },
+  );
+  const seconds = (performance.now() - began) / 1000;
+  const steps = chosen.flatMap(({ name }) => results.get(name) ?? []);
+  const ok = steps.every(({ status }) => status === 'ran' || status === 'cached');
+  emit({ type: 'run-finished', run, ok, cancelled: signal.aborted, seconds });
+  return { run, pipeline: plan.pipeline, ok, seconds, steps: steps.map(({ type: _, ...step }) => step) };
+}
+
+async function oneStep(
+  context: StepContext,
+  step: StepPlan,
+  upstream: ReadonlyMap<string, UpstreamResult>,
+  noCache: boolean,
+): Promise<StepResult> {
+  const { world } = context;
+  try {
+    let assessment = await assess(context, step, upstream);
+    const anew = context.fresh || noCache;
+    if (assessment.cached && !anew) return await fromCache(context, assessment, assessment.cached);
+    if (anew) assessment = { ...assessment, reason: context.fresh ? 'forced' : 'no cached result is taken' };
+    const lease = await acquireLease(
+      join(world.store.folder, 'leases'),
+      assessment.key,
+      { run: context.run, step: step.name },
+      {
+        signal: context.signal,
+        onWait: (owner) =>
+          context.emit({
+            type: 'step-waiting',
+            step: step.name,
+            reason: owner ? `${owner.run} computes the same (process ${owner.pid})` : 'another run computes the same',
+          }),
+      },
+    );
+    try {
+      // Whoever held the lease may have left what was wanted.
+      const meanwhile = anew
+        ? undefined
+        : world.ledger.withKey(assessment.key).find(({ record }) => record.exit.status === 'ok');
+      if (meanwhile) {
+        return await fromCache(
+          context,
+          { ...assessment, reason: `computed meanwhile by ${meanwhile.record.run}` },
+          meanwhile,
+        );
+      }
+      context.emit({ type: 'step-started', step: step.name, reason: assessment.reason });
+      return await runStep(context, assessment);
+    } finally {
+      lease.release();
+    }
+  } catch (error) {
+    if (context.signal.aborted) return unfinished(step.name, 'cancelled', 'the run was cancelled');
+    const where = (error instanceof MlpipeError ? error.where : undefined) ?? context.plan.locations[step.block];
+    return {
+      ...unfinished(step.name, 'failed', error instanceof Error ? error.message : String(error)),
+      error: {
+        message: error instanceof Error ? error.message : String(error),
+        ...(error instanceof MlpipeError && error.todo !== undefined ? { todo: error.todo } : {}),
+        ...(where === undefined ? {} : { where }),
+      },
+    };
+  }
+}
+
+async function fromCache(
+  context: StepContext,
+  assessment: Assessment,
+  { digest, record }: StoredRecord,
+): Promise<StepResult> {
+  const { world } = context;
+  await restoreOutputs(context, assessment.step, { digest, record });
+  let locked: string | undefined;
+  try {
+    locked = world.ledger.locked(context.file, assessment.step.name);
+  } catch {
+    // A damaged lock is mended by writing what is true.
+  }
+  if (locked !== digest)
+    await world.ledger.lock(context.file, { digest, record: { ...record, step: assessment.step.name } });
+  return {
+    type: 'step-finished',
+    step: assessment.step.name,
+    status: 'cached',
+    reason: assessment.reason,
+    key: assessment.key,
+    seconds: 0,
+    record: digest,
+    outputs: Object.fromEntries(
+      Object.entries(record.outputs).map(([name, output]) => [name, { digest: output.digest, bytes: output.bytes }]),
+    ),
+    metrics: record.metrics,
+    engine: record.engine,
+  };
+}
+
+/** What would run, and why. Changes nothing. */
+export async function statusOf(context: PipelineContext): Promise<StatusAnswer> {
+  const upstream = new Map<string, UpstreamResult>();
+  const steps: StatusAnswer['steps'] = [];
+  for (const step of inOrder(context.plan)) {
+    const waitsFor = needsOf(context.plan, step).find((name) => !upstream.has(name));
+    if (waitsFor !== undefined) {
+      const blocked = steps.find((each) => each.step === waitsFor)?.state === 'blocked';
+      steps.push({
+        step: step.name,
+        state: blocked ? 'blocked' : 'stale',
+        reason: blocked ? `${waitsFor} cannot run` : `${waitsFor} will run`,
+      });
+      continue;
+    }
+    try {
+      const { state, reason, cached } = await assess(context, step, upstream);
+      if (cached) upstream.set(step.name, { record: cached.digest, outputs: cached.record.outputs });
+      steps.push({ step: step.name, state, reason });
+    } catch (error) {
+      if (!(error instanceof MlpipeError)) throw error;
+      steps.push({ step: step.name, state: 'blocked', reason: error.message });
+    }
+  }
+  return { upToDate: steps.every(({ state }) => state === 'up-to-date'), steps };
+}
+
+// ---------------------------------------------------------------- choosing
+
+/** By a step's own name, or by its block's, which means all of an expansion. */
+function namedSteps(plan: Plan, names: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  for (const name of names) {
+    const matches = Object.values(plan.steps).filter((step) => step.name === name || step.block === name);
+    // A block that trains and is evaluated: its name means the training.
+    const trained = matches.filter((step) => step.kind !== 'evaluate');
+    for (const step of trained.length > 0 ? trained : matches) found.add(step.name);
+    if (matches.length === 0) {
+      throw new MlpipeError(`There is no step ${name} in ${plan.pipeline}.`, {
+        code: 'step-unknown',
+        todo: `Name one of ${Object.keys(plan.steps).join(', ')}.`,
+        exit: 2,
+      });
+    }
+  }
+  return found;
+}
+
+function closure(plan: Plan, order: readonly StepPlan[], named: ReadonlySet<string>, downstream: boolean): StepPlan[] {
+  if (named.size === 0) return [...order];
+  const wanted = new Set(named);
+  if (downstream)
+    for (const step of order) if (needsOf(plan, step).some((name) => wanted.has(name))) wanted.add(step.name);
+  for (const step of [...order].reverse())
+    if (wanted.has(step.name)) for (const need of needsOf(plan, step)) wanted.add(need);
+  return order.filter(({ name }) => wanted.has(name));
+}
+
+function slotsOf(step: StepPlan): Slots {
+  const { cpus, memory, gpus } = step.resources;
+  return { cpus: cpus ?? 1, memory: memory ?? 0, gpus: gpus ?? 0 };
+}
+
+function unfinished(step: string, status: StepStatus, reason: string): StepResult {
+  return {
+    type: 'step-finished',
+    step,
+    status,
+    reason,
+    key: null,
+    seconds: 0,
+    record: null,
+    outputs: {},
+    metrics: {},
+    engine: null,
+  };
+}
