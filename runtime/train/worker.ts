@@ -12,6 +12,9 @@ import { runTraining } from './training.ts';
 /** Progress is for eyes: more of it than this is work for nobody. */
 const PROGRESS_MILLISECONDS = 100;
 
+/** Node takes `process.send` away with the channel, so whether there was one is asked at once. */
+const hasParent = process.send !== undefined;
+
 const cancelled = new AbortController();
 let lastProgress = Number.NEGATIVE_INFINITY;
 
@@ -65,12 +68,12 @@ function send(message: WorkerMessage): void {
 /** Over the channel, or as a line where the worker was started by hand. */
 function deliver(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
-    if (!process.send) {
+    if (!hasParent) {
       process.stdout.write(`${JSON.stringify(message)}\n`, () => resolve());
       return;
     }
     // A closed channel has nobody left to tell.
-    if (!process.connected) return resolve();
+    if (!process.send || !process.connected) return resolve();
     process.send(message, undefined, undefined, () => resolve());
   });
 }

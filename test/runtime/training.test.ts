@@ -93,6 +93,8 @@ describe('a training in its worker', () => {
   } {
     const child = fork(WORKER, [], { silent: true });
     children.push(child);
+    child.stdout?.resume();
+    child.stderr?.resume();
     const messages: WorkerMessage[] = [];
     const end = new Promise<{ last: WorkerMessage | undefined; code: number | null }>((resolve) => {
       child.on('message', (message) => messages.push(message as WorkerMessage));
