@@ -3,6 +3,7 @@ import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { PlanValue } from '../../grammar/plan/plan.ts';
 import type { RunRecord } from '../ledger/record.ts';
 import type { InputState, Json, KeyParts } from './keys.ts';
+import { count, listed, minute, size } from './words.ts';
 
 /** What a step was when it ran last. */
 export interface Before {
@@ -249,35 +250,6 @@ function shown(value: Json | PlanValue | undefined): string {
 function shorten(changes: string[]): string {
   if (changes.length <= 4) return changes.join(', ');
   return `${changes.slice(0, 3).join(', ')} and ${changes.length - 3} more changes`;
-}
-
-/** `data, model and environment` */
-export function listed(words: readonly string[]): string {
-  if (words.length < 2) return words.join('');
-  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-/** `1,797` */
-export function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** `12.4 kB`, with the units that a disk is sold by. */
-export function size(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  if (unit === 0) return `${count(bytes)} ${bytes === 1 ? 'byte' : 'bytes'}`;
-  return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-/** An ISO time as `2026-11-23 10:12`, in UTC as records have it. */
-export function minute(time: string): string {
-  return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
 }
 
 function same(one: unknown, other: unknown): boolean {
