@@ -37,6 +37,7 @@ const entries: Record<string, string> = {
   server: 'language-server/main.ts',
   cli: 'runtime/cli/main.ts',
   worker: 'runtime/train/worker.ts',
+  'store-worker': 'runtime/store/worker.ts',
   'facts-worker': 'runtime/facts/worker.ts',
 };
 

@@ -203,7 +203,13 @@ export function sweepTemporaryFolder(files: FileSystem, folder: string): void {
     const [machine, process] = name.split('-');
     if (!status) continue;
     const age = Date.now() - Number(status.changed / 1_000_000n);
-    if (age > 24 * HOUR || (age > HOUR && machine === MACHINE && !isAlive(Number(process)))) files.unlink(path);
+    if (age <= HOUR || (age <= 24 * HOUR && (machine !== MACHINE || isAlive(Number(process))))) continue;
+    try {
+      files.unlink(path);
+    } catch (error) {
+      // Two processes sweep at once; or it is not ours to remove, and costs nothing but room.
+      if (!hasCode(error, 'ENOENT', 'EACCES', 'EPERM', 'EROFS')) throw error;
+    }
   }
 }
 

@@ -32,6 +32,19 @@ export function sameIdentity(one: FileIdentity, other: FileIdentity): boolean {
   );
 }
 
+/**
+ * Whether a file was left alone between two looks. Unlike `sameIdentity` it allows for a change of the file's names or
+ * rights, which another checkout of the same object makes at any time.
+ */
+export function isUntouched(before: FileIdentity, after: FileIdentity): boolean {
+  return (
+    before.inode === after.inode &&
+    before.device === after.device &&
+    before.modified === after.modified &&
+    before.bytes === after.bytes
+  );
+}
+
 /** Kernels stamp files by a clock that ticks every 1 to 10 ms. */
 const TICK = 20_000_000n;
 /** FAT and old network file systems keep whole, or even, seconds. */

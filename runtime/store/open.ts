@@ -8,7 +8,7 @@ import { layOut } from './checkout.ts';
 import { BULK, type ContentFolder, type Staged, sweepTemporaryFolder } from './content.ts';
 import { objectCorrupt, objectMissing, readFailure } from './errors.ts';
 import { type FileSystem, nodeFileSystem } from './filesystem.ts';
-import { identityOf, sameIdentity } from './identity.ts';
+import { identityOf, isUntouched } from './identity.ts';
 import { objectFolder, prepareStore, temporaryFolder } from './layout.ts';
 import {
   buildManifest,
@@ -174,9 +174,10 @@ class LocalStore implements Store {
     const unknown = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
     const hashed = await this.#work('hash', root, unknown);
     hashed.forEach((file, position) => {
-      const index = unknown[position]?.index;
-      if (index === undefined) return;
-      digests[index] = file.digest;
+      const scanned = unknown[position];
+      if (!scanned) return;
+      refuseOther(root, scanned, file);
+      digests[scanned.index] = file.digest;
       remember(cache, file);
     });
     return digests.map(known);
@@ -195,14 +196,18 @@ class LocalStore implements Store {
       let outcome: StagedFile[];
       try {
         outcome = await this.#work('stage', root, batch, (file) => file.staged && staged.push(file.staged));
+        outcome.forEach((file, position) => {
+          const scanned = batch[position];
+          if (scanned) refuseOther(root, scanned, file);
+        });
       } catch (error) {
         this.#objects.discard(staged);
         throw error;
       }
       outcome.forEach((file, position) => {
-        const index = batch[position]?.index;
-        if (index === undefined) return;
-        digests[index] = file.digest;
+        const scanned = batch[position];
+        if (!scanned) return;
+        digests[scanned.index] = file.digest;
         remember(cache, file);
         if (!file.staged) present.push(file.digest);
       });
@@ -271,6 +276,11 @@ function look(path: string): fs.BigIntStats {
   }
 }
 
+/** The manifest speaks of the file that was found, so it must be the one that was read. */
+function refuseOther(root: string, scanned: ScannedFile, read: HashedFile): void {
+  if (!isUntouched(scanned.identity, read.identity)) throw fileChanged(join(root, scanned.path));
+}
+
 function remember(cache: StatCache, file: HashedFile): void {
   if (file.settled) cache.set(file.identity, file.digest);
 }
@@ -293,7 +303,7 @@ function refuseChange(folder: string, before: Scan, after: Scan): void {
   const identities = new Map(before.files.map((file) => [file.path, file.identity]));
   for (const file of after.files) {
     const identity = identities.get(file.path);
-    if (!identity || !sameIdentity(identity, file.identity)) throw fileChanged(join(folder, file.path));
+    if (!identity || !isUntouched(identity, file.identity)) throw fileChanged(join(folder, file.path));
   }
   if (before.files.length !== after.files.length || before.links.length !== after.links.length) {
     throw fileChanged(folder);

@@ -8,7 +8,7 @@ import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { ContentFolder, Staged, Writer } from './content.ts';
 import { readFailure } from './errors.ts';
-import { type FileIdentity, identityOf, isSettled, now, sameIdentity } from './identity.ts';
+import { type FileIdentity, identityOf, isSettled, isUntouched, now } from './identity.ts';
 import { looksLikeManifest } from './manifest.ts';
 
 /** Files up to this size are read in one go. */
@@ -102,7 +102,7 @@ function readWhole(path: string, read: (file: number, bytes: number) => Digest):
     if (!before.isFile()) throw notAFile(path);
     const digest = read(file, Number(before.size));
     const identity = identityOf(fs.fstatSync(file, { bigint: true }));
-    if (!sameIdentity(identityOf(before), identity)) throw fileChanged(path);
+    if (!isUntouched(identityOf(before), identity)) throw fileChanged(path);
     return { digest, identity, settled: isSettled(identity, readAt) };
   } catch (error) {
     throw error instanceof Error && 'syscall' in error && error.syscall === 'read' ? readFailure(path, error) : error;
