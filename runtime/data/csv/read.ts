@@ -111,6 +111,9 @@ class CsvReader {
   #scan(lane: Lane): void {
     const builder = this.#builder;
     for (;;) {
+      // Not a row's room is made before there is a row.
+      this.#skipBlankLines();
+      if (this.#position >= this.#end) return;
       if (builder.row >= builder.capacity) {
         if (builder.full) return;
         builder.makeRoom();
@@ -119,10 +122,9 @@ class CsvReader {
       this.#position = lane.position;
       this.#line += rows;
       builder.row += rows;
-      if (builder.row >= builder.capacity) continue;
-      if (this.#skipBlankLines()) continue;
+      if (builder.row >= builder.capacity || this.#skipBlankLines() || this.#position >= this.#end) continue;
       const line = this.#line;
-      if (this.#position >= this.#end || !this.#record(lane.delimiter)) return;
+      if (!this.#record(lane.delimiter)) return;
       this.#write(lane, line);
       refreshLane(lane);
     }
