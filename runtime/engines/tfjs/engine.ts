@@ -1,7 +1,7 @@
 /** `Engine` by TensorFlow.js, whatever back end computes. */
 import type { EngineName } from '../../../grammar/plan/plan.ts';
 import type { Engine } from '../engine.ts';
-import { VERSIONS } from '../versions.ts';
+import { dawnVersion, VERSIONS } from '../versions.ts';
 import { type Library, loadLibrary } from './library.ts';
 import { buildModel, meanLossOf, openModel, type Session } from './model.ts';
 import { startWasm } from './wasm.ts';
@@ -21,7 +21,7 @@ export async function openWebgpu(): Promise<Engine> {
   const library = await loadLibrary();
   const adapter = await startWebgpu(library.core);
   return tfjsEngine('webgpu', VERSIONS.webgpu, library, {
-    identity: { engine: 'webgpu', version: VERSIONS.webgpu, dawn: VERSIONS.dawn },
+    identity: { engine: 'webgpu', version: VERSIONS.webgpu, dawn: dawnVersion() },
     evidence: { ...adapter },
   });
 }
