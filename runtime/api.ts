@@ -1,0 +1,322 @@
+/**
+ * The one façade that the command line, the RPC server, the language server and tests call. Whatever a person can do by
+ * clicking, these functions do, and nothing above them has a say in the result.
+ */
+import fs from 'node:fs';
+import { dirname, relative, sep } from 'node:path';
+import { URI } from 'langium';
+import { checkDocument, type Finding } from '../grammar/check.ts';
+import type { Plan } from '../grammar/plan/plan.ts';
+import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
+import { listEngines } from './engines/index.ts';
+import { probe } from './environment/probe.ts';
+import { digestSource } from './execute/inputs.ts';
+import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
+import { gatherFacts } from './facts/gather.ts';
+import { applyEdits, pinsOf } from './facts/pins.ts';
+import { differencesAsMarkdown, differencesOf, type RecordDifference } from './ledger/difference.ts';
+import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
+import type { StoredRecord } from './ledger/record.ts';
+import { contextOf, type LoadedPipeline, loadFile, openProject, type Project, partialPlan } from './project.ts';
+import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
+
+export { openProject, type Project, pipelineFile, rootOf } from './project.ts';
+
+export interface PipelineOptions {
+  /** `-S name=value` */
+  parameters?: Readonly<Record<string, string>>;
+}
+
+/** Runs what is not up to date. @throws MlpipeError where the file has errors; failures of steps are in the answer */
+export async function run(
+  project: Project,
+  file: string,
+  options: RunOptions & PipelineOptions = {},
+): Promise<RunAnswer> {
+  return runPipeline(contextOf(project, await loadFile(file), options.parameters), options);
+}
+
+/** What would run, and why. */
+export async function status(project: Project, file: string, options: PipelineOptions = {}): Promise<StatusAnswer> {
+  return statusOf(contextOf(project, await loadFile(file), options.parameters));
+}
+
+export async function plan(project: Project, file: string, options: PipelineOptions = {}): Promise<Plan> {
+  return contextOf(project, await loadFile(file), options.parameters).plan;
+}
+
+/** As much of the plan as a file with errors allows. */
+export async function planWhatIsWhole(file: string): Promise<Plan> {
+  return partialPlan(await loadFile(file));
+}
+
+// ---------------------------------------------------------------- checking
+
+/** Every diagnostic that the editor would show for a file, the world's included. */
+export async function check(project: Project, file: string): Promise<Finding[]> {
+  const loaded = await loadFile(file);
+  return checkDocument(loaded.services, loaded.document, await factsOf(project, loaded));
+}
+
+/** What the world says about a pipeline. */
+export async function facts(
+  project: Project,
+  file: string,
+  options: { trusted?: boolean; signal?: AbortSignal } = {},
+): Promise<Facts> {
+  return factsOf(project, await loadFile(file), options);
+}
+
+/** What the world says about a document that is open in an editor. */
+export async function factsOf(
+  project: Project,
+  loaded: Pick<LoadedPipeline, 'document'>,
+  options: { trusted?: boolean; signal?: AbortSignal } = {},
+): Promise<Facts> {
+  const trusted = options.trusted ?? true;
+  // The document is of this language, whoever loaded it.
+  const whole = partialPlan(loaded as LoadedPipeline);
+  const file = loaded.document.uri.fsPath;
+  return gatherFacts(whole, dirname(file), {
+    digest: (path) => digestSource(project.store, path),
+    inStore: (digest) => project.store.has(digest),
+    cache: `${project.store.folder}${sep}cache${sep}tables`,
+    engines: listEngines,
+    machine: () => probe({ execute: trusted }),
+    runs: async () => lastRuns(project, file, whole),
+    trusted,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
+function lastRuns(project: Project, file: string, whole: Plan): Facts['runs'] {
+  const path = relative(project.root, file).replaceAll('\\', '/');
+  const runs: Facts['runs'] = {};
+  for (const step of Object.keys(whole.steps)) {
+    const record = project.ledger.last(path, step)?.record;
+    if (!record) continue;
+    runs[step] = {
+      ended: record.when.ended,
+      status: record.exit.status,
+      metrics: record.metrics,
+      undeclaredReads: record.undeclaredReads,
+    };
+  }
+  return runs;
+}
+
+export interface WrittenPin {
+  name: string;
+  /** Relative to the pipeline's folder. */
+  file: string;
+  before: string | null;
+  after: string;
+}
+
+/** Writes the digests of data and lock files, as they are now, into the source. */
+export async function pin(
+  project: Project,
+  file: string,
+  options: { names?: string[]; update?: boolean } = {},
+): Promise<WrittenPin[]> {
+  const loaded = await loadFile(file);
+  const edits = await pinsOf(loaded.document, partialPlan(loaded), {
+    digest: (path) => digestSource(project.store, path),
+    ...(options.names && options.names.length > 0 ? { names: options.names } : {}),
+    update: options.update ?? false,
+  });
+  for (const uri of new Set(edits.map((edit) => edit.uri))) {
+    const path = URI.parse(uri).fsPath;
+    const text = applyEdits(
+      fs.readFileSync(path, 'utf8'),
+      edits.filter((edit) => edit.uri === uri),
+    );
+    const temporary = `${path}.${process.pid}.tmp`;
+    fs.writeFileSync(temporary, text);
+    fs.renameSync(temporary, path);
+  }
+  return edits.map(({ name, file: source, before, after }) => ({ name, file: source, before, after }));
+}
+
+// ---------------------------------------------------------------- what was
+
+/** Records, the newest first. */
+export function log(project: Project, options: { file?: string; step?: string; limit?: number } = {}): StoredRecord[] {
+  const path = options.file === undefined ? undefined : relative(project.root, options.file).replaceAll('\\', '/');
+  return project.ledger.list(
+    { ...(path === undefined ? {} : { file: path }), ...(options.step === undefined ? {} : { step: options.step }) },
+    options.limit,
+  );
+}
+
+/** One record. @throws MlpipeError `reference-unknown`, `reference-ambiguous` */
+export function show(project: Project, reference: string): StoredRecord {
+  return project.ledger.resolve(reference);
+}
+
+export interface Comparison {
+  before: string;
+  after: string;
+  differences: RecordDifference[];
+  markdown: string;
+}
+
+/** Two records side by side. */
+export function diff(project: Project, one: string, other: string): Comparison {
+  const before = project.ledger.resolve(one);
+  const after = project.ledger.resolve(other);
+  const differences = differencesOf(before.record, after.record);
+  return {
+    before: before.digest,
+    after: after.digest,
+    differences,
+    markdown: differencesAsMarkdown(before, after, differences),
+  };
+}
+
+/** What stands behind a record, or what came of it. */
+export function lineage(project: Project, reference: string, options: Partial<LineageOptions> = {}): LineageAnswer {
+  return lineageOfRecord(project.ledger, project.ledger.resolve(reference), { direction: 'up', ...options });
+}
+
+/** Every trained model of the pipelines below a folder, the newest first. */
+export function models(project: Project, folder: string): ModelNode[] {
+  project.ledger.refresh();
+  const below = relative(project.root, folder).replaceAll('\\', '/');
+  return project.ledger
+    .list()
+    .filter(({ record }) => record.kind === 'train' && (below === '' || record.pipeline.file.startsWith(`${below}/`)))
+    .map((stored) => modelNode(project, stored, below));
+}
+
+function modelNode(project: Project, { digest, record }: StoredRecord, below: string): ModelNode {
+  const model = record.outputs.model?.digest ?? null;
+  const evaluations =
+    model === null ? [] : project.ledger.readers(model).filter((reader) => reader.record.kind === 'evaluate');
+  const evaluation = evaluations.sort((one, other) => (one.record.when.ended < other.record.when.ended ? 1 : -1))[0]
+    ?.record;
+  return {
+    record: digest,
+    step: record.step,
+    pipeline: record.pipeline.name,
+    file: below === '' ? record.pipeline.file : record.pipeline.file.slice(below.length + 1),
+    run: record.run,
+    ended: record.when.ended,
+    status: record.exit.status,
+    current: isCurrent(project, digest, record.pipeline.file, record.step),
+    who: record.who.name ?? record.who.user,
+    metrics: evaluation?.metrics ?? record.metrics,
+    gates: (evaluation?.gates ?? record.gates).map(({ metric, operator, threshold, value, ok }) => ({
+      metric,
+      operator,
+      threshold,
+      value,
+      ok,
+    })),
+    modelDigest: model,
+    data: record.inputs
+      .filter(({ name }) => !name.startsWith('lock:'))
+      .map(({ name, digest: content, path, rows, bytes }) => ({
+        name: name.slice(name.indexOf(':') + 1),
+        digest: content,
+        bytes,
+        ...(path === undefined ? {} : { path }),
+        ...(rows === undefined ? {} : { rows }),
+      })),
+    commit: record.code
+      ? {
+          id: record.code.commit,
+          dirty: record.code.dirty,
+          ...(record.code.branch === undefined ? {} : { branch: record.code.branch }),
+        }
+      : null,
+    environment: {
+      name: record.environment.name,
+      fingerprint: record.environment.fingerprint,
+      engine: record.engine ? `${record.engine.name} ${record.engine.version}` : null,
+    },
+    parameters: Object.fromEntries(
+      Object.entries(record.parameters).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? JSON.stringify(value) : value,
+      ]),
+    ),
+  };
+}
+
+function isCurrent(project: Project, digest: string, file: string, step: string): boolean {
+  try {
+    return project.ledger.locked(`${project.root}${sep}${file}`, step) === digest;
+  } catch {
+    // A damaged lock names no current model.
+    return false;
+  }
+}
+
+// ---------------------------------------------------------------- this machine
+
+export interface DoctorPoint {
+  name: string;
+  ok: boolean;
+  /** What was found. */
+  found: string;
+  /** How to mend it. */
+  todo?: string;
+}
+
+/** What works on this machine, and how to mend the rest. */
+export async function doctor(project: Project): Promise<{ ok: boolean; points: DoctorPoint[] }> {
+  const [machine, available] = await Promise.all([probe(), engines()]);
+  const python = machine.interpreters.find(({ language }) => language === 'python');
+  const points: DoctorPoint[] = [
+    { name: 'node', ok: true, found: `Node ${machine.node}` },
+    { name: 'store', ok: true, found: project.store.folder },
+    project.ledger.index.startsWith('SQLite')
+      ? { name: 'index', ok: true, found: project.ledger.index }
+      : {
+          name: 'index',
+          ok: false,
+          found: project.ledger.index,
+          todo: 'Install better-sqlite3 for this platform; without it every record is read for each question.',
+        },
+    ...project.ledger.problems.map(({ digest, problem }) => ({
+      name: 'record',
+      ok: false,
+      found: `${digest} ${problem}`,
+      todo: 'Bring the record back from a copy, or remove its file if the run is not needed.',
+    })),
+    ...available.map((engine) => ({
+      name: `engine ${engine.name}`,
+      ok: engine.state === 'installed',
+      found: `${engine.state}${engine.versions.length > 0 ? ` (${engine.versions.join(', ')})` : ''}`,
+      ...(engine.reason === undefined ? {} : { todo: engine.reason }),
+    })),
+    python
+      ? { name: 'python', ok: true, found: `Python ${python.version} (${python.path})` }
+      : { name: 'python', ok: false, found: 'none on the search path', todo: 'Install Python, if steps need it.' },
+  ];
+  // What only some pipelines need is told, and is no failure of the machine.
+  const needed = new Set(['node', 'store', 'index', 'record', 'engine wasm']);
+  return { ok: points.every((point) => point.ok || !needed.has(point.name)), points };
+}
+
+export function engines(): Promise<EngineFact[]> {
+  return listEngines();
+}
+
+export function machine(): Promise<MachineFact> {
+  return probe();
+}
+
+/** Opens the project of a folder, hands it on, and closes it whatever happens. */
+export async function withProject<Result>(
+  folder: string,
+  use: (project: Project) => Promise<Result> | Result,
+): Promise<Result> {
+  const project = openProject(folder);
+  try {
+    return await use(project);
+  } finally {
+    project.close();
+  }
+}

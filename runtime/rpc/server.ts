@@ -1,0 +1,121 @@
+/** `mlpipe rpc`: the runtime for an editor, JSON-RPC over the standard streams. No logic: every answer is the façade's. */
+import fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  createMessageConnection,
+  type MessageConnection,
+  ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-jsonrpc/node';
+import * as api from '../api.ts';
+import { MlpipeError } from '../errors.ts';
+import {
+  HelloRequest,
+  LineageRequest,
+  ModelsRequest,
+  PROTOCOL_VERSION,
+  RecordsChangedNotification,
+  RunEventNotification,
+  RunPipelineRequest,
+  ShowRecordRequest,
+  StatusRequest,
+} from './protocol.ts';
+
+/** What an `MlpipeError` is on the wire; the message carries what to do. */
+const FAILURE = 1;
+
+/** How long a burst of new records may be told of once, in milliseconds. */
+const SETTLE = 150;
+
+/** Serves until the other side closes. */
+export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableStream, version: string): Promise<void> {
+  const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
+  const watched = new Map<string, fs.FSWatcher>();
+
+  connection.onRequest(HelloRequest, () => ({
+    protocol: PROTOCOL_VERSION,
+    version,
+    node: process.versions.node,
+    pid: process.pid,
+  }));
+  connection.onRequest(RunPipelineRequest, (request, token) =>
+    answered(async () => {
+      const cancelled = new AbortController();
+      token.onCancellationRequested(() => cancelled.abort());
+      return api.withProject(dirname(request.file), (project) =>
+        api.run(project, request.file, {
+          steps: request.steps,
+          force: request.force ?? false,
+          parameters: request.parameters ?? {},
+          signal: cancelled.signal,
+          onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
+        }),
+      );
+    }),
+  );
+  connection.onRequest(StatusRequest, (request) =>
+    answered(() =>
+      api.withProject(dirname(request.file), (project) =>
+        api.status(project, request.file, { parameters: request.parameters ?? {} }),
+      ),
+    ),
+  );
+  connection.onRequest(ModelsRequest, ({ folder }) =>
+    answered(() => {
+      watchRecords(connection, watched, folder);
+      return api.withProject(folder, (project) => api.models(project, folder));
+    }),
+  );
+  connection.onRequest(LineageRequest, ({ folder, reference }) =>
+    answered(() => api.withProject(folder, (project) => api.lineage(project, reference))),
+  );
+  connection.onRequest(ShowRecordRequest, ({ folder, reference }) =>
+    answered(() =>
+      api.withProject(folder, (project) => ({
+        text: `${JSON.stringify(api.show(project, reference).record, undefined, 2)}\n`,
+      })),
+    ),
+  );
+  // A message that cannot be read must not end the runtime; the reader has said so on its error event.
+  connection.onError(() => undefined);
+
+  return new Promise((resolve) => {
+    const end = () => {
+      for (const watcher of watched.values()) watcher.close();
+      connection.dispose();
+      resolve();
+    };
+    connection.onClose(end);
+    // The editor that started this is gone.
+    input.on('end', end);
+    connection.listen();
+  });
+}
+
+async function answered<Answer>(work: () => Promise<Answer> | Answer): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
+    throw new ResponseError(FAILURE, error.message, { code: error.code, todo: error.todo, where: error.where });
+  }
+}
+
+/** Tells of new records, whoever wrote them. */
+function watchRecords(connection: MessageConnection, watched: Map<string, fs.FSWatcher>, folder: string): void {
+  if (watched.has(folder)) return;
+  const records = join(api.rootOf(folder), '.mlpipe', 'records');
+  if (!fs.existsSync(records)) return;
+  let waiting: NodeJS.Timeout | undefined;
+  try {
+    const watcher = fs.watch(records, { recursive: true }, () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => void connection.sendNotification(RecordsChangedNotification, { folder }), SETTLE);
+    });
+    watcher.on('error', () => watcher.close());
+    watched.set(folder, watcher);
+  } catch {
+    // No watching on this disk: the editor refreshes after its own runs.
+  }
+}
