@@ -111,7 +111,7 @@ class CsvReader {
   #scan(lane: Lane): void {
     const builder = this.#builder;
     for (;;) {
-      // Not a row's room is made before there is a row.
+      // No room is made before there is a row for it.
       this.#skipBlankLines();
       if (this.#position >= this.#end) return;
       if (builder.row >= builder.capacity) {
