@@ -14,23 +14,33 @@ export type GitState = 'tracked' | 'untracked' | 'ignored';
  */
 export async function gitStates(folder: string, keys: string[]): Promise<Map<string, GitState>> {
   const states = new Map<string, GitState>();
-  const top = await git(folder, ['rev-parse', '--show-toplevel']);
-  if (top.code !== 0) return states;
-  const root = top.stdout.toString('utf8').trim();
+  // The way up rather than the top itself, whose path may differ from the folder's by a symbolic link.
+  const up = await git(folder, ['rev-parse', '--show-cdup']);
+  if (up.code !== 0) return states;
+  const root = resolve(folder, up.stdout.toString('utf8').trim());
   const paths = keys.map((key) => ({ key, path: relative(root, isGlob(key) ? globFolder(key) : key) }));
   const inside = paths.filter(({ path }) => path !== '' && !path.startsWith('..'));
   if (inside.length === 0) return states;
   const listed = await git(root, ['ls-files', '-z', '--', ...inside.map(({ path }) => `:(literal)${path}`)]);
   if (listed.code !== 0) return states;
   const tracked = namesIn(listed.stdout).map((name) => factKey(resolve(root, name)));
-  const ignored = await git(root, ['check-ignore', '-z', '--', ...inside.map(({ path }) => path)]);
-  const ignoredKeys = new Set(namesIn(ignored.stdout).map((name) => factKey(resolve(root, name))));
+  const passedOver = await git(root, [
+    ...['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory', '--'],
+    ...inside.map(({ path }) => `:(literal)${path}`),
+  ]);
+  const ignored = namesIn(passedOver.stdout).map((name) => factKey(resolve(root, name)));
   for (const { key, path } of inside) {
     const absolute = factKey(resolve(root, path));
-    const known = tracked.some((name) => name === absolute || name.startsWith(`${absolute}/`));
-    states.set(key, known ? 'tracked' : ignoredKeys.has(absolute) ? 'ignored' : 'untracked');
+    const isTracked = tracked.some((name) => isWithin(name, absolute));
+    // An ignored folder is listed in the place of what is in it.
+    const isIgnored = ignored.some((name) => isWithin(name, absolute) || isWithin(absolute, name));
+    states.set(key, isTracked ? 'tracked' : isIgnored ? 'ignored' : 'untracked');
   }
   return states;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
 }
 
 function namesIn(output: Buffer): string[] {
