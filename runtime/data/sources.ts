@@ -1,8 +1,9 @@
 /** Which files a source means: one, those of a folder, or those that a glob matches; always in the same order. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, matchesGlob, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { MlpipeError } from '../errors.ts';
 import { byCodeUnits } from './classes.ts';
+import { globExpression, isGlob } from './glob.ts';
 
 export interface SourceFile {
   path: string;
@@ -20,9 +21,7 @@ export function formatOf(path: string): Format {
   return 'other';
 }
 
-export function isGlob(path: string): boolean {
-  return /[*?[{]/.test(path);
-}
+export { isGlob };
 
 /**
  * The files of a source, sorted by their relative path's code units. Names that begin with a dot are left out.
@@ -54,7 +53,8 @@ async function filesOfGlob(pattern: string): Promise<SourceFile[]> {
   const folder = globFolder(pattern);
   const inside = relative(folder, pattern).split(sep).join('/');
   const files = await walk(folder, inside.includes('/') ? Number.POSITIVE_INFINITY : 0).catch(() => []);
-  return files.filter((file) => matchesGlob(file.part ?? basename(file.path), inside));
+  const expression = globExpression(inside);
+  return files.filter((file) => expression.test(file.part ?? basename(file.path)));
 }
 
 async function walk(folder: string, depth = Number.POSITIVE_INFINITY, prefix = ''): Promise<SourceFile[]> {
