@@ -1,183 +1,139 @@
-/** What each step is now: up to date, known from elsewhere, to be run, or impossible; each with its reason in one line. */
+/** Whether a step has to run, and why or why not, in one line. */
 import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import type { Digest, StepPlan } from '../../grammar/plan/plan.ts';
-import type { ResolvedEnvironment } from '../environment/resolve.ts';
+import { dirname, join, relative } from 'node:path';
+import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import type { RecordedGate, StoredRecord } from '../ledger/record.ts';
+import type { StoredRecord } from '../ledger/record.ts';
 import { type LocatedInput, locate, rowsOf, type UpstreamResult } from './inputs.ts';
 import { inputsOf, type KeyParts, keyOf, keyParts, needsOf } from './keys.ts';
 import { changesSince, failedLastTime, unchangedSince } from './reasons.ts';
-import { listed } from './words.ts';
-import type { PipelineContext } from './world.ts';
+import type { PipelineContext, ResolvedEnvironment } from './world.ts';
 
-export type StepState =
-  /** Everything is as the lock file says. */
-  | 'up-to-date'
-  /** The result is known and stored, but does not lie where it belongs. */
-  | 'restorable'
-  | 'stale'
-  | 'never-ran'
-  /** It cannot run as things are. */
-  | 'blocked'
-  /** It ran as it is, and the answer was no. */
-  | 'failed';
-
+/** A step whose inputs are all known. */
 export interface Assessment {
   step: StepPlan;
-  state: StepState;
+  state: 'up-to-date' | 'stale' | 'never-ran' | 'failed';
   reason: string;
-  /** `null` while an input is not there yet. */
-  key: Digest | null;
-  parts: KeyParts | null;
+  key: Digest;
+  parts: KeyParts;
   inputs: LocatedInput[];
-  environment: ResolvedEnvironment | null;
-  /** The valid result, where there is one. */
-  known?: StoredRecord;
-  error?: MlpipeError;
-}
-
-export interface AssessOptions {
-  force: boolean;
-  /** Results of earlier runs may be taken. */
-  cache: boolean;
+  environment: ResolvedEnvironment;
+  /** An earlier run with the same key, whole in the store. */
+  cached?: StoredRecord;
 }
 
 /**
- * Looks at one step.
+ * Looks at a step whose upstream steps all have results.
  *
- * @param upstream results of the steps that it needs; one that is missing will run first, or is impossible
- * @param before what was found out about those steps
+ * @throws MlpipeError where an input is missing or the machine has not what the environment pins
  */
 export async function assess(
   context: PipelineContext,
   step: StepPlan,
   upstream: ReadonlyMap<string, UpstreamResult>,
-  before: ReadonlyMap<string, Assessment>,
-  options: AssessOptions,
 ): Promise<Assessment> {
-  const unknown = { step, key: null, parts: null, inputs: [], environment: null };
-  const missing = needsOf(context.plan, step).filter((name) => !upstream.has(name));
-  if (missing.length > 0) {
-    const impossible = missing.filter((name) => before.get(name)?.state === 'blocked');
-    if (impossible.length > 0) {
-      return { ...unknown, state: 'blocked', reason: `${listed(impossible)} cannot run` };
+  const { plan, world } = context;
+  const inputs: LocatedInput[] = [];
+  for (const source of inputsOf(plan, step)) {
+    const located = await locate(context, source, upstream);
+    if (located.source.kind === 'data') {
+      const rows = await rowsOf(plan.data[located.source.data], located.location);
+      if (rows !== undefined) located.rows = rows;
     }
-    return { ...unknown, state: 'stale', reason: `${listed(missing)} will run first` };
+    inputs.push(located);
   }
-  try {
-    const inputs: LocatedInput[] = [];
-    for (const source of inputsOf(context.plan, step)) inputs.push(await locate(context, source, upstream));
-    const environment = await context.world.environment(context.plan, step.environment, dirname(context.file));
-    const parts = keyParts(context.plan, step, inputs, environment.recorded.identity);
-    const key = keyOf(parts);
-    const found = { step, key, parts, inputs, environment };
-    return { ...found, ...(await judge(context, found, options)) };
-  } catch (error) {
-    if (!(error instanceof MlpipeError)) throw error;
-    return { ...unknown, state: 'blocked', reason: error.message, error };
+  const environment = await world.environment(plan, step.environment, dirname(context.file));
+  const parts = keyParts(plan, step, inputs, environment.recorded.identity);
+  const key = keyOf(parts);
+  const known = { step, key, parts, inputs, environment };
+
+  const cached = world.ledger.withKey(key).find((stored) => isWhole(context, stored));
+  const file = pipelinePath(context);
+  const last = lastRecord(context, file, step.name);
+  if (cached) {
+    const elsewhere = last !== undefined && last.record.key !== key;
+    const reason = elsewhere
+      ? `the same as in ${cached.record.run}; ${unchangedSince(cached.record)}`
+      : unchangedSince(cached.record);
+    return { ...known, state: 'up-to-date', reason, cached };
   }
+  if (!last) return { ...known, state: 'never-ran', reason: 'has never run' };
+  if (last.record.key === key) {
+    if (last.record.exit.status !== 'ok') return { ...known, state: 'failed', reason: failedLastTime(last.record) };
+    const gone = Object.entries(last.record.outputs).find(([, { digest }]) => !world.store.has(digest));
+    return { ...known, state: 'stale', reason: `its output ${gone?.[0] ?? ''} is no longer in the store` };
+  }
+  const changes = changesSince(
+    { record: last.record, parts: await partsOf(context, last.record.keyParts) },
+    { parts, inputs, parameters: plan.parameters },
+  );
+  return {
+    ...known,
+    state: 'stale',
+    reason: changes === '' ? `something has changed since ${last.record.run}` : changes,
+  };
 }
 
-async function judge(
-  context: PipelineContext,
-  found: { step: StepPlan; key: Digest; parts: KeyParts; inputs: LocatedInput[] },
-  options: AssessOptions,
-): Promise<Pick<Assessment, 'state' | 'reason' | 'known'>> {
-  const { ledger } = context.world;
-  const { step, key } = found;
-  const lockedDigest = ledger.locked(context.file, step.name);
-  const locked = lockedDigest === undefined ? undefined : ledger.get(lockedDigest);
-  if (options.force) return { state: 'stale', reason: 'forced' };
-
-  const same = ledger.withKey(key);
-  const good = same.filter(({ record }) => record.exit.status === 'ok');
-  const whole = good.filter((stored) => lostOutputs(context, stored).length === 0);
-  const current = whole.find(({ digest }) => digest === lockedDigest);
-  const known = current ?? whole[0];
-  if (known !== undefined && options.cache) {
-    const verdict = missedGates(known.record.gates);
-    const displaced = current === undefined ? undefined : await displacedOutput(context, current);
-    if (verdict !== '') return { state: 'failed', reason: `${verdict}; ${unchangedSince(known.record)}`, known };
-    if (current === undefined) {
-      const why = locked === undefined ? '' : await changes(context, locked, found);
-      return { state: 'restorable', reason: `${why === '' ? '' : `${why}; `}known from ${known.record.run}`, known };
+/** The steps in an order in which each comes after what it needs. @throws MlpipeError `cycle` */
+export function inOrder(plan: Plan): StepPlan[] {
+  const ordered: StepPlan[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  const visit = (name: string, path: string[]): void => {
+    const step = plan.steps[name];
+    if (!step || state.get(name) === 'done') return;
+    if (state.get(name) === 'open') {
+      throw new MlpipeError(`Steps need each other: ${[...path, name].join(' → ')}.`, {
+        code: 'cycle',
+        todo: 'Take one of these references out.',
+      });
     }
-    if (displaced !== undefined) return { state: 'restorable', reason: displaced, known };
-    return { state: 'up-to-date', reason: unchangedSince(known.record), known };
-  }
-  if (known !== undefined) return { state: 'stale', reason: 'earlier results are not taken' };
-  const [lost] = good;
-  if (lost !== undefined) {
-    return { state: 'stale', reason: `${lostOutputs(context, lost).join(', ')} is missing from the store` };
-  }
-  const [bad] = same;
-  if (bad !== undefined) return { state: 'failed', reason: failedLastTime(bad.record) };
-  const previous = locked ?? ledger.last(relativeFile(context), step.name);
-  if (previous === undefined) {
-    const never = lockedDigest === undefined;
-    return never
-      ? { state: 'never-ran', reason: 'never ran' }
-      : { state: 'stale', reason: 'its lock file names a record that is not here' };
-  }
-  const why = await changes(context, previous, found);
-  return { state: 'stale', reason: why === '' ? failedLastTime(previous.record) : why };
+    state.set(name, 'open');
+    for (const need of needsOf(plan, step)) visit(need, [...path, name]);
+    state.set(name, 'done');
+    ordered.push(step);
+  };
+  for (const name of Object.keys(plan.steps)) visit(name, []);
+  return ordered;
 }
 
-async function changes(
-  context: PipelineContext,
-  previous: StoredRecord,
-  found: { parts: KeyParts; inputs: LocatedInput[] },
-): Promise<string> {
+/** Relative to the root, with forward slashes: how records name the pipeline. */
+export function pipelinePath(context: PipelineContext): string {
+  return relative(context.world.root, context.file).replaceAll('\\', '/');
+}
+
+/** Puts what a cached program step wrote where the project expects it. */
+export async function restoreOutputs(context: PipelineContext, step: StepPlan, cached: StoredRecord): Promise<void> {
+  if (step.kind !== 'program') return;
   const { store } = context.world;
-  const { record } = previous;
-  const parts = store.has(record.keyParts)
-    ? // The object was written by a run as the parts of its key.
-      (JSON.parse((await store.read(record.keyParts)).toString('utf8')) as KeyParts)
-    : null;
-  for (const input of found.inputs) {
-    // Rows cost a reading of the file, so they are counted only where they say what has changed.
-    if (input.source.kind !== 'data' || input.rows !== undefined) continue;
-    const old = record.inputs.find(({ name }) => name === input.name);
-    if (old?.rows === undefined || old.digest === input.digest) continue;
-    const rows = await rowsOf(context.plan.data[input.source.data], input.location);
-    if (rows !== undefined) input.rows = rows;
+  for (const { name, path } of step.writes) {
+    const output = cached.record.outputs[name];
+    const place = join(dirname(context.file), path);
+    if (!output || (existsSync(place) && (await store.digest(place)).digest === output.digest)) continue;
+    await store.checkout(output.digest, place, { writable: true });
   }
-  return changesSince({ record, parts }, { ...found, parameters: context.plan.parameters });
 }
 
-/** Outputs of a record that the store has no more. */
-function lostOutputs(context: PipelineContext, { record }: StoredRecord): string[] {
-  return Object.entries(record.outputs).flatMap(([name, { digest }]) =>
-    context.world.store.has(digest) ? [] : [name],
+function isWhole(context: PipelineContext, { record }: StoredRecord): boolean {
+  return (
+    record.exit.status === 'ok' && Object.values(record.outputs).every(({ digest }) => context.world.store.has(digest))
   );
 }
 
-/** Why the outputs of a record do not lie in the project as they were written. */
-async function displacedOutput(context: PipelineContext, { record }: StoredRecord): Promise<string | undefined> {
-  for (const { path, digest } of Object.values(record.outputs)) {
-    if (path === undefined) continue;
-    const location = resolve(dirname(context.file), path);
-    if (!existsSync(location)) return `${path} is missing and is in the store`;
-    if ((await context.world.store.digest(location)).digest !== digest)
-      return `${path} was changed since it was written`;
+/** This machine's newest record of the step, or the one that the committed lock names. */
+function lastRecord(context: PipelineContext, file: string, step: string): StoredRecord | undefined {
+  const { ledger } = context.world;
+  const newest = ledger.last(file, step);
+  if (newest) return newest;
+  const locked = ledger.locked(context.file, step);
+  return locked === undefined ? undefined : ledger.get(locked);
+}
+
+async function partsOf(context: PipelineContext, digest: Digest): Promise<KeyParts | null> {
+  try {
+    // Written by `runStep` as canonical JSON of key parts; the store has checked the digest.
+    return JSON.parse((await context.world.store.read(digest)).toString('utf8')) as KeyParts;
+  } catch {
+    // The reason then says that it is gone.
+    return null;
   }
-  return undefined;
-}
-
-/** `accuracy 93.10 % misses >= 95 %`, or nothing where all gates hold. */
-export function missedGates(gates: readonly RecordedGate[]): string {
-  return gates
-    .filter(({ ok }) => !ok)
-    .map(({ metric, class: of, operator, threshold, value }) => {
-      const name = of === undefined ? metric : `${metric}(class: ${of})`;
-      return `${name} ${Number(value.toPrecision(4))} misses ${operator} ${threshold}`;
-    })
-    .join(', ');
-}
-
-/** The pipeline file relative to the root, with forward slashes, as records have it. */
-export function relativeFile(context: PipelineContext): string {
-  const { root } = context.world;
-  return context.file.startsWith(root) ? context.file.slice(root.length + 1).replaceAll('\\', '/') : context.file;
 }

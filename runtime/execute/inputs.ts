@@ -78,7 +78,7 @@ async function locateData(
 ): Promise<LocatedInput> {
   const { store } = context.world;
   const data = context.plan.data[source.data];
-  const where = context.plan.locations[source.data];
+  const where = context.plan.locations[`data:${source.data}`] ?? context.plan.locations[source.data];
   if (data === undefined) throw new MlpipeError(`There is no data ${source.data}.`, { code: 'data-unknown' });
   if (data.source.kind !== 'path') {
     throw new MlpipeError(`data ${data.name} comes from a URL, which may change at any time.`, {
@@ -134,8 +134,12 @@ async function globManifest(
   for (const file of await expandSource(pattern)) {
     const stored = await digest(file.path);
     const executable = process.platform !== 'win32' && (statSync(file.path).mode & 0o111) !== 0;
-    const entry = { bytes: stored.bytes, digest: stored.digest, path: file.part ?? basename(file.path) };
-    entries.push(executable ? { ...entry, executable: true } : entry);
+    entries.push({
+      path: file.part ?? basename(file.path),
+      digest: stored.digest,
+      bytes: stored.bytes,
+      ...(executable ? { executable: true } : {}),
+    } as ManifestEntry);
   }
   const built = buildManifest(entries);
   if (keep) for (const object of built.objects) await store.putBytes(object.text);

@@ -12,8 +12,8 @@ import { pipelinePath } from './assess.ts';
 import { filesOf, placeOf, putSource } from './inputs.ts';
 import { describeEnd } from './process.ts';
 import { limitsOf, pathInRun, runProgram } from './program.ts';
-import { size } from './reasons.ts';
 import { runWorker, trainingJob } from './training.ts';
+import { size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface StepContext extends PipelineContext {

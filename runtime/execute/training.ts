@@ -1,99 +1,133 @@
 /** Runs a training or an evaluation in a worker process of its own. */
 import { fork } from 'node:child_process';
-import { createWriteStream, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { finished } from 'node:stream/promises';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EngineName } from '../../grammar/plan/plan.ts';
-import type { RunRecord } from '../ledger/record.ts';
+import type { EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
+import { VERSIONS } from '../engines/versions.ts';
+import { MlpipeError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
 import type { WorkerJob, WorkerMessage } from '../train/job.ts';
-import type { Outcome, StepHooks } from './outcome.ts';
-import { describeEnd, type Limits, supervise } from './process.ts';
-import { lineBuffer } from './secrets.ts';
-import { duration, size } from './words.ts';
+import { type LocatedInput, putSource } from './inputs.ts';
+import { describeEnd, supervise } from './process.ts';
+import { limitsOf } from './program.ts';
+import { size } from './words.ts';
 
-/** Runs a job to its end. A failure is an answer, never thrown. */
-export async function runWorker(
-  job: WorkerJob,
-  limits: Limits,
-  hooks: StepHooks,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const jobFile = join(job.folder, 'job.json');
-  writeFileSync(jobFile, JSON.stringify(job, undefined, 2));
-  const child = fork(workerEntry(), [jobFile], {
-    // Not a number survives here, which JSON has no word for.
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    detached: process.platform !== 'win32',
-    // Options of this process (an inspector's port, a hook) are not the worker's.
-    execArgv: [],
-  });
-  let last: Extract<WorkerMessage, { type: 'done' | 'failed' }> | undefined;
-  child.on('message', (message) => {
-    // The channel carries what the worker sends and nothing else.
-    const told = message as WorkerMessage;
-    if (told.type === 'progress') hooks.onProgress(told);
-    else if (told.type === 'warning') hooks.onWarning(told.message);
-    else last = told;
-  });
-  const ended = supervise(child, limits, signal);
-  if (child.pid !== undefined) hooks.onStart(child.pid);
+export type WorkerDone = Extract<WorkerMessage, { type: 'done' }>;
 
-  const logFile = join(job.folder, 'log.txt');
-  const log = createWriteStream(logFile, { flags: 'a' });
-  const take = (stream: 'stdout' | 'stderr') =>
-    lineBuffer((line) => {
-      log.write(line);
-      hooks.onOutput(stream, line);
-    });
-  const out = take('stdout');
-  const err = take('stderr');
-  child.stdout?.setEncoding('utf8').on('data', out);
-  child.stderr?.setEncoding('utf8').on('data', err);
-  const end = await ended;
-  out();
-  err();
-  log.end();
-  await finished(log);
-
-  const nothing = { outputs: {}, metrics: {}, gates: [], engine: null, evidence: {}, undeclaredReads: [], logFile };
-  if (last?.type === 'done') {
-    return {
-      ...nothing,
-      exit: { status: 'ok' },
-      outputs: Object.fromEntries(
-        Object.entries(last.outputs).map(([name, path]) => [name, { location: join(job.folder, path) }]),
-      ),
-      metrics: last.metrics,
-      gates: last.gates,
-      // The job named it, and a plan knows no other engines.
-      engine: { name: last.engine.name as EngineName, version: last.engine.version },
-      evidence: { ...last.engine.identity, ...last.engine.evidence, ...last.notes },
-    };
-  }
-  if (end.stopped === 'cancelled' || (last?.type === 'failed' && last.code === 'cancelled' && signal.aborted)) {
-    return { ...nothing, exit: { status: 'cancelled', message: 'it was cancelled' } };
-  }
-  const exit: RunRecord['exit'] = { status: 'failed' };
-  if (end.code !== null) exit.code = end.code;
-  if (end.signal !== null) exit.signal = end.signal;
-  if (end.stopped === undefined && last?.type === 'failed') {
-    return {
-      ...nothing,
-      exit: { ...exit, message: last.message },
-      ...(last.todo === undefined ? {} : { todo: last.todo }),
-    };
-  }
-  return {
-    ...nothing,
-    exit: { ...exit, message: `The training process ${describeEnd(end, limits, { duration, size })}.` },
-    todo: 'Run it again: it goes on from its last checkpoint.',
-  };
+export interface WorkerHooks {
+  onStart(pid: number): void;
+  onMessage(message: Extract<WorkerMessage, { type: 'progress' | 'warning' }>): void;
+  onOutput(stream: 'stdout' | 'stderr', text: string): void;
 }
 
-/** Beside the bundle, or the source itself. */
-function workerEntry(): string {
+/** Lays the step's data where the worker can read it: where it is, or out of the store. */
+export async function trainingJob(
+  plan: Plan,
+  step: TrainStep | EvaluateStep,
+  inputs: readonly LocatedInput[],
+  store: Store,
+  folder: string,
+  resume: boolean,
+): Promise<WorkerJob> {
+  const train = step.kind === 'train' ? step : plan.steps[step.train];
+  if (train?.kind !== 'train') throw new MlpipeError(`${step.name} evaluates no training.`, { code: 'train-unknown' });
+  const model = plan.models[train.model];
+  if (!model) throw new MlpipeError(`There is no model ${train.model}.`, { code: 'model-unknown' });
+  const data: WorkerJob['data'] = {};
+  let modelPath = '';
+  for (const input of inputs) {
+    if (input.role === 'model' && input.source.kind === 'output') {
+      modelPath = join(folder, 'model-in');
+      if (!existsSync(modelPath)) await store.checkout(input.digest, modelPath);
+      continue;
+    }
+    const name = dataOfRole(plan, step, input);
+    const dataPlan = name === undefined ? undefined : plan.data[name];
+    if (!dataPlan || name === undefined) continue;
+    data[name] = { plan: dataPlan, path: await placeData(store, input, folder, name) };
+  }
+  const engine = plan.environments[step.environment ?? train.environment ?? '']?.engine ?? {
+    name: 'wasm',
+    version: VERSIONS.wasm,
+  };
+  const base = { folder, data, model, engine };
+  return step.kind === 'train'
+    ? { kind: 'train', step, resume, ...base }
+    : { kind: 'evaluate', step, train, modelPath, ...base };
+}
+
+/** Runs the job to its end. @throws MlpipeError with what the worker says, `cancelled`, `worker-died` */
+export async function runWorker(job: WorkerJob, hooks: WorkerHooks, signal: AbortSignal): Promise<WorkerDone> {
+  signal.throwIfAborted();
+  mkdirSync(job.folder, { recursive: true });
+  const jobFile = join(job.folder, 'job.json');
+  writeFileSync(jobFile, JSON.stringify(job));
+  const child = fork(workerFile(), [jobFile], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: process.platform !== 'win32',
+    serialization: 'json',
+  });
+  let last: Extract<WorkerMessage, { type: 'done' | 'failed' }> | undefined;
+  let words = '';
+  // Only our own worker is at the other end of this channel.
+  child.on('message', (raw) => {
+    const message = raw as WorkerMessage;
+    if (message.type === 'done' || message.type === 'failed') last = message;
+    else hooks.onMessage(message);
+  });
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      words = (words + text).slice(-4000);
+      hooks.onOutput(stream, text);
+    });
+  }
+  if (child.pid !== undefined) hooks.onStart(child.pid);
+  const limits = limitsOf(job.step);
+  const end = await supervise(child, limits, signal);
+  if (last?.type === 'done') return last;
+  if (end.stopped === 'cancelled' || signal.aborted || last?.code === 'cancelled') {
+    throw new MlpipeError('The step was cancelled.', { code: 'cancelled', exit: 130 });
+  }
+  if (last)
+    throw new MlpipeError(last.message, { code: last.code, ...(last.todo === undefined ? {} : { todo: last.todo }) });
+  const how = describeEnd(end, limits, { duration: (seconds) => `${seconds} s`, size });
+  throw new MlpipeError(
+    `The worker ${how}.${words.trim() === '' ? '' : ` It said: ${words.trim().split('\n').at(-1)}`}`,
+    {
+      code: 'worker-died',
+      todo: 'Run it again: a training goes on from its last checkpoint.',
+    },
+  );
+}
+
+/** Beside this file: as TypeScript when run from the sources, as a bundle in what ships. */
+function workerFile(): string {
   const here = fileURLToPath(import.meta.url);
-  return here.endsWith('.ts') ? join(dirname(here), '..', 'train', 'worker.ts') : join(dirname(here), 'worker.cjs');
+  return fileURLToPath(new URL(here.endsWith('.ts') ? '../train/worker.ts' : 'worker.cjs', import.meta.url));
+}
+
+function dataOfRole(plan: Plan, step: TrainStep | EvaluateStep, input: LocatedInput): string | undefined {
+  if (input.source.kind === 'data') return input.source.data;
+  if (input.role === 'on') return step.on.data;
+  if (input.role === 'validate' && step.kind === 'train') return step.validate?.data;
+  return step.kind === 'train' ? plan.models[step.model]?.data : undefined;
+}
+
+async function placeData(store: Store, input: LocatedInput, folder: string, name: string): Promise<string> {
+  if (input.location !== undefined) {
+    // What a run has read stays in the store: that is what it is reproduced from.
+    const stored = await putSource(store, input.location);
+    if (stored.digest !== input.digest) {
+      throw new MlpipeError(`${input.path ?? name} changed while the run began.`, {
+        code: 'data-changed',
+        todo: 'Run again.',
+      });
+    }
+    return input.location;
+  }
+  // The reader knows a format by the name's ending.
+  const place = join(folder, 'data', name, basename(input.path ?? name));
+  if (!existsSync(place)) await store.checkout(input.digest, place);
+  return place;
 }

@@ -1,7 +1,6 @@
 /** What execution needs of the other rooms, as one value, so that each part says what it depends on. */
 import type { Digest, Plan } from '../../grammar/plan/plan.ts';
-import type { ResolvedEnvironment } from '../environment/resolve.ts';
-import type { CodeState, RunRecord, StoredRecord } from '../ledger/record.ts';
+import type { CodeState, RecordedEnvironment, RunRecord, StoredRecord } from '../ledger/record.ts';
 import type { Store } from '../store/store.ts';
 
 export interface World {
@@ -14,6 +13,14 @@ export interface World {
   /** The state of the code, kept as far as it is not committed. */
   code(): Promise<CodeState | null>;
   who(): Promise<RunRecord['who']>;
+}
+
+export interface ResolvedEnvironment {
+  recorded: RecordedEnvironment;
+  /** Folders of the pinned interpreters, to be put in front of the search path. */
+  searchPath: string[];
+  /** What is not as it was asked for, and does not forbid to run. */
+  warnings: string[];
 }
 
 export interface ExecutionLedger {
