@@ -1,0 +1,156 @@
+/** `log`, `show`, `diff`, `lineage`: what was. */
+import * as api from '../../api.ts';
+import { EXIT, type ExitCode } from '../../errors.ts';
+import type { StoredRecord } from '../../ledger/record.ts';
+import { answer, duration, metric, type Output, paint, shortDigest, table } from '../output.ts';
+
+interface Context {
+  folder: string;
+  output: Output;
+}
+
+export async function log(
+  { folder, output }: Context,
+  options: { step?: string; limit?: number },
+  name?: string,
+): Promise<ExitCode> {
+  return api.withProject(folder, (project) => {
+    const records = api.log(project, {
+      ...(name === undefined ? {} : { file: api.pipelineFile(folder, name) }),
+      ...(options.step === undefined ? {} : { step: options.step }),
+      limit: options.limit ?? (output.json ? Number.POSITIVE_INFINITY : 30),
+    });
+    answer(output, records, () => (records.length === 0 ? 'Nothing has run yet.' : table(records.map(line))));
+    return EXIT.yes;
+  });
+}
+
+function line({ digest, record }: StoredRecord): string[] {
+  const { status } = record.exit;
+  return [
+    paint('yellow', shortDigest(digest), process.stdout),
+    record.when.ended.slice(0, 16).replace('T', ' '),
+    record.run,
+    record.step,
+    paint(status === 'ok' ? 'green' : 'red', status, process.stdout),
+    duration(record.when.seconds),
+    ['accuracy', 'rootMeanSquaredError', 'loss']
+      .flatMap((name) => (record.metrics[name] === undefined ? [] : [metric(name, record.metrics[name])]))
+      .join(', '),
+  ];
+}
+
+export async function show({ folder, output }: Context, _options: unknown, reference = ''): Promise<ExitCode> {
+  return api.withProject(folder, (project) => {
+    const stored = api.show(project, reference);
+    answer(output, stored, () => describe(stored));
+    return EXIT.yes;
+  });
+}
+
+function describe({ digest, record }: StoredRecord): string {
+  const { code } = record;
+  const rows: string[][] = [
+    ['record', digest],
+    ['step', `${record.step} of ${record.pipeline.name} (${record.pipeline.file})`],
+    ['run', `${record.run}, because ${record.reason}`],
+    ['result', `${record.exit.status}${record.exit.message === undefined ? '' : `: ${record.exit.message}`}`],
+    [
+      'who',
+      `${record.who.name ?? record.who.user}${record.who.email === undefined ? '' : ` <${record.who.email}>`} on ${record.where.host}`,
+    ],
+    ['when', `${record.when.started}, ${duration(record.when.seconds)}`],
+    [
+      'code',
+      code === null
+        ? 'not in a repository'
+        : `${code.commit}${code.branch === undefined ? '' : ` (${code.branch})`}${code.dirty ? ' with uncommitted changes' : ''}`,
+    ],
+    ...(code?.diff === undefined ? [] : [['', `changes: ${code.diff}`]]),
+    [
+      'environment',
+      `${record.environment.name ?? 'none named'}, ${Object.entries(record.environment.identity)
+        .map(([name, value]) => `${name} ${String(value)}`)
+        .join(', ')}`,
+    ],
+    ...(record.engine === null ? [] : [['engine', `${record.engine.name} ${record.engine.version}`]]),
+    ...record.inputs.map((input) => [
+      'read',
+      `${input.path ?? input.name}  ${input.digest}${input.rows === undefined ? '' : `  ${input.rows.toLocaleString('en-US')} rows`}`,
+    ]),
+    ...Object.entries(record.parameters).map(([name, value]) => ['parameter', `${name} = ${JSON.stringify(value)}`]),
+    ...Object.entries(record.outputs).map(([name, output]) => [
+      'wrote',
+      `${name}  ${output.digest}  ${output.bytes.toLocaleString('en-US')} bytes`,
+    ]),
+    ...Object.entries(record.metrics).map(([name, value]) => ['metric', metric(name, value)]),
+    ...record.gates.map((gate) => [
+      'gate',
+      `${gate.ok ? 'passed' : 'not passed'}: ${gate.metric} ${gate.operator} ${gate.threshold} (is ${Number(gate.value.toPrecision(4))})`,
+    ]),
+    ...record.undeclaredReads.map((path) => ['undeclared', path]),
+  ];
+  return table(rows);
+}
+
+export async function diff(
+  { folder, output }: Context,
+  options: { md?: boolean },
+  one = '',
+  other = '',
+): Promise<ExitCode> {
+  return api.withProject(folder, (project) => {
+    const { markdown, ...comparison } = api.diff(project, one, other);
+    answer(output, comparison, () =>
+      options.md
+        ? markdown
+        : comparison.differences.length === 0
+          ? 'They do not differ.'
+          : table(
+              comparison.differences.map(({ section, name, before, after }) => [
+                section,
+                name,
+                before ?? '–',
+                '→',
+                after ?? '–',
+              ]),
+            ),
+    );
+    return EXIT.yes;
+  });
+}
+
+export async function lineage(
+  { folder, output }: Context,
+  options: { down?: boolean; depth?: number },
+  reference = '',
+): Promise<ExitCode> {
+  return api.withProject(folder, (project) => {
+    const graph = api.lineage(project, reference, {
+      direction: options.down ? 'down' : 'up',
+      ...(options.depth === undefined ? {} : { depth: options.depth }),
+    });
+    answer(output, graph, () => tree(graph, api.show(project, reference).digest, options.down ?? false));
+    return EXIT.yes;
+  });
+}
+
+/** Indented from the record that was asked for; what stands there already is named once more but not unfolded. */
+function tree(graph: ReturnType<typeof api.lineage>, start: string, down: boolean): string {
+  const lines: string[] = [];
+  const seen = new Set<string>();
+  const visit = (id: string, depth: number): void => {
+    const node = graph.nodes.find((each) => each.id === id);
+    if (!node) return;
+    lines.push(
+      `${'  '.repeat(depth)}${node.kind} ${node.label}${node.detail === undefined ? '' : paint('gray', `  ${node.detail}`, process.stdout)}`,
+    );
+    if (seen.has(id)) return;
+    seen.add(id);
+    for (const edge of graph.edges) {
+      if (down ? edge.from === id : edge.to === id) visit(down ? edge.to : edge.from, depth + 1);
+    }
+  };
+  visit(start, 0);
+  return lines.join('\n');
+}

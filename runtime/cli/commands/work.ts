@@ -1,0 +1,130 @@
+/** `plan`, `run`, `status`, `dag`: what is to be done. */
+import * as api from '../../api.ts';
+import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
+import type { RunEvent } from '../../events.ts';
+import { asDot, asMermaid, asText, graphOf } from '../graph.ts';
+import { answer, type Output, paint, table, talk } from '../output.ts';
+import { Progress } from '../progress.ts';
+
+interface Context {
+  folder: string;
+  output: Output;
+  version: string;
+}
+
+export async function plan(
+  { folder, output }: Context,
+  options: { set: Record<string, string> },
+  name?: string,
+): Promise<ExitCode> {
+  const file = api.pipelineFile(folder, name);
+  return api.withProject(folder, async (project) => {
+    const made = await api.plan(project, file, { parameters: options.set });
+    answer(output, made, () => asText(graphOf(made)));
+    return EXIT.yes;
+  });
+}
+
+export interface RunOptions {
+  dryRun?: boolean;
+  force?: boolean;
+  jobs?: number;
+  keepGoing?: boolean;
+  set: Record<string, string>;
+  cache: boolean;
+  downstream?: boolean;
+  events?: boolean;
+  executor: 'local' | 'slurm';
+}
+
+export async function run(context: Context, options: RunOptions, ...names: string[]): Promise<ExitCode> {
+  const { folder, output } = context;
+  if (options.executor === 'slurm') {
+    throw new MlpipeError('The Slurm executor is not there yet.', {
+      code: 'not-yet',
+      todo: 'Leave --executor out: steps then run here.',
+      exit: EXIT.usage,
+    });
+  }
+  if (options.dryRun) return status(context, options, ...fileOf(names));
+  const [named] = fileOf(names);
+  const file = api.pipelineFile(folder, named);
+  const steps = named === undefined ? names : names.slice(1);
+  const cancelled = new AbortController();
+  let interrupts = 0;
+  const interrupt = () => {
+    interrupts += 1;
+    if (interrupts > 1) process.exit(EXIT.cancelled);
+    talk(output, 'cancelling; once more to leave at once');
+    cancelled.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const progress = new Progress({ terminal: process.stderr.isTTY === true && !output.quiet, verbose: output.verbose });
+  const show = (event: RunEvent) => {
+    if (options.events) process.stdout.write(`${JSON.stringify(event)}\n`);
+    if (!output.quiet) progress.show(event);
+  };
+  return api.withProject(folder, async (project) => {
+    const result = await api.run(project, file, {
+      steps,
+      parameters: options.set,
+      force: options.force ?? false,
+      noCache: !options.cache,
+      downstream: options.downstream ?? false,
+      keepGoing: options.keepGoing ?? false,
+      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+      signal: cancelled.signal,
+      onEvent: show,
+    });
+    if (output.json && !options.events) answer(output, result, () => '');
+    return cancelled.signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
+  });
+}
+
+const STATE_STYLES = {
+  'up-to-date': 'green',
+  stale: 'yellow',
+  'never-ran': 'cyan',
+  blocked: 'red',
+  failed: 'red',
+} as const;
+
+export async function status(
+  { folder, output }: Context,
+  options: { set: Record<string, string> },
+  name?: string,
+): Promise<ExitCode> {
+  const file = api.pipelineFile(folder, name);
+  return api.withProject(folder, async (project) => {
+    const found = await api.status(project, file, { parameters: options.set });
+    answer(output, found, () =>
+      output.quiet
+        ? ''
+        : table(
+            found.steps.map(({ step, state, reason }) => [
+              step,
+              paint(STATE_STYLES[state], state, process.stdout),
+              reason,
+            ]),
+          ),
+    );
+    return found.upToDate ? EXIT.yes : EXIT.no;
+  });
+}
+
+export async function dag(
+  { folder, output }: Context,
+  options: { mermaid?: boolean; dot?: boolean },
+  name?: string,
+): Promise<ExitCode> {
+  const graph = graphOf(await api.planWhatIsWhole(api.pipelineFile(folder, name)));
+  answer(output, graph, () => (options.mermaid ? asMermaid(graph) : options.dot ? asDot(graph) : asText(graph)));
+  return EXIT.yes;
+}
+
+/** The first name is the file only if it looks like one: `mlpipe run recognise` names a step. */
+function fileOf(names: readonly string[]): string[] {
+  const [first] = names;
+  return first !== undefined && (/\.mlpipe$/.test(first) || /[\\/]/.test(first)) ? [first] : [];
+}
