@@ -118,6 +118,23 @@ describe('reading delimited text', () => {
     );
   });
 
+  it('rounds as the double would that lies next to the middle of two 32-bit floats', async () => {
+    const float = fc.float({ noNaN: true, min: 1, max: 1024, noDefaultInfinity: true });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(float, fc.constantFrom(-1, 0, 1)), { minLength: 50 }), async (pairs) => {
+        const fields = pairs.map(([value, side]) => {
+          const spacing = 2 ** (Math.floor(Math.log2(value)) - 23);
+          return ((value + spacing / 2) * (1 + side * Number.EPSILON)).toFixed(40);
+        });
+        const dataset = await read(`x,y\n${fields.map((field) => `${field},1\n`).join('')}`, [number('x')]);
+        assert.deepEqual(
+          values(dataset, 'x'),
+          fields.map((field) => Math.fround(Number(field))),
+        );
+      }),
+    );
+  });
+
   it('reads back any table of texts and numbers that was quoted by the rules', async () => {
     const field = fc.string({ unit: fc.constantFrom('a', 'é', '"', ',', ';', '\n', ' ', '😀', '1'), maxLength: 8 });
     await fc.assert(

@@ -44,6 +44,13 @@ describe('reading pictures', () => {
     assert.deepEqual([...(columns.picture?.values ?? [])], [9, 9, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it('takes the class from the folder that the picture lies in, however deep', async () => {
+    await write('2024/dog/1.png', grey(5, 6, 7, 8));
+    await write('2025/cat/1.png', grey(1, 2, 3, 4));
+    const { columns } = await readDataset(planOf([picture(2, 2), kind]), folder);
+    assert.deepEqual([...(columns.kind?.values ?? [])], [1, 0]);
+  });
+
   it('takes the columns from a table beside the pictures, in its order', async () => {
     await write('a.png', grey(1, 2, 3, 4));
     await write('more/b.png', grey(5, 6, 7, 8));
