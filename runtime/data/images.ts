@@ -11,11 +11,6 @@ import { formatOf, type SourceFile } from './sources.ts';
 /** What a table of labels may call the column that names the picture, after the picture's column itself. */
 const FILE_COLUMNS = ['file', 'filename', 'path', 'image', 'picture'];
 
-/** Whether a schema asks for pictures. */
-export function imageColumn(schema: ColumnPlan[]): ColumnPlan | undefined {
-  return schema.find((column) => column.type.kind === 'image');
-}
-
 /**
  * Appends every picture of a folder, in the order of the paths' code units, or in the order of the table.
  *

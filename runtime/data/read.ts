@@ -6,8 +6,6 @@ import { MlpipeError } from '../errors.ts';
 import { TableBuilder } from './builder.ts';
 import { type CsvSource, readCsv } from './csv/read.ts';
 import type { Dataset } from './dataset.ts';
-import { imageColumn, readImages } from './images.ts';
-import { readParquet } from './parquet.ts';
 import { ProblemList, schemaError } from './problems.ts';
 import { expandSource, formatOf, type SourceFile } from './sources.ts';
 
@@ -62,8 +60,10 @@ async function readInto(
   const problems = new ProblemList();
   const builder = new TableBuilder(schema, problems, { keep, limit: options.limit });
   const progress = await progressOver(files, options.onProgress);
-  const image = imageColumn(schema);
+  // Decoders are loaded where they are needed: most questions about a project need none.
+  const image = schema.find((column) => column.type.kind === 'image');
   if (image !== undefined) {
+    const { readImages } = await import('./images.ts');
     await readImages(files, image, schema, builder, { signal: options.signal, onBytes: progress });
     return { builder, name };
   }
@@ -76,7 +76,10 @@ async function readInto(
         await readCsv(source, schema, builder, { signal: options.signal, onBytes: progress });
         break;
       case 'parquet':
-        await readParquet(source, schema, builder, { signal: options.signal, onBytes: progress });
+        await (await import('./parquet.ts')).readParquet(source, schema, builder, {
+          signal: options.signal,
+          onBytes: progress,
+        });
         break;
       default:
         throw new MlpipeError(`${source.name} is of no kind that can be read.`, {
