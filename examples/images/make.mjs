@@ -68,7 +68,12 @@ function png(pixels) {
   const lines = Buffer.alloc(SIZE * (SIZE + 1));
   for (let row = 0; row < SIZE; row++) lines.set(pixels.subarray(row * SIZE, (row + 1) * SIZE), row * (SIZE + 1) + 1);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(lines, { level: 9 })), chunk('IEND')]);
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(lines, { level: 9 })),
+    chunk('IEND'),
+  ]);
 }
 
 function chunk(type, content = Buffer.alloc(0)) {

@@ -12,7 +12,10 @@ const SEXES = new Set(['MALE', 'FEMALE']);
 const [from, to] = process.argv.slice(2);
 if (from === undefined || to === undefined) throw new Error('Usage: node clean.mjs FROM TO');
 
-const [header, ...birds] = readFileSync(from, 'utf8').trim().split(/\r?\n/).map((line) => line.split(','));
+const [header, ...birds] = readFileSync(from, 'utf8')
+  .trim()
+  .split(/\r?\n/)
+  .map((line) => line.split(','));
 const column = (name) => {
   const index = header.indexOf(name);
   if (index < 0) throw new Error(`${from} has no column "${name}".`);
@@ -28,5 +31,8 @@ const lines = kept.map((bird) => [
   ...measures.map((index) => bird[index]),
   SEXES.has(bird[sex]) ? bird[sex].toLowerCase() : 'unknown',
 ]);
-writeFileSync(to, `${[['species', 'island', 'beakLength', 'beakDepth', 'flipperLength', 'bodyMass', 'sex'], ...lines].join('\n')}\n`);
+writeFileSync(
+  to,
+  `${[['species', 'island', 'beakLength', 'beakDepth', 'flipperLength', 'bodyMass', 'sex'], ...lines].join('\n')}\n`,
+);
 console.log(`${kept.length} of ${birds.length} birds kept`);
