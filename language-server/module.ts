@@ -12,17 +12,27 @@ import {
   type PartialLangiumServices,
   type PartialLangiumSharedServices,
 } from 'langium/lsp';
+import { MlpipeFormatter } from '../grammar/formatting/formatter.ts';
 import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from '../grammar/generated/module.ts';
 import { type MlpipeAddedServices, MlpipeModule, MlpipeSharedModule } from '../grammar/module.ts';
+import { MlpipeCodeLensProvider } from './features/code-lenses.ts';
+import { MlpipeCompletionProvider } from './features/completion.ts';
 import { MlpipeDefinitionProvider } from './features/definition.ts';
+import { MlpipeDocumentLinkProvider } from './features/document-links.ts';
 import { MlpipeDocumentSymbolProvider } from './features/document-symbols.ts';
 import { MlpipeFoldingRangeProvider } from './features/folding.ts';
+import { MlpipeHoverProvider } from './features/hover.ts';
+import { MlpipeInlayHintProvider } from './features/inlay-hints.ts';
+import { MlpipeRenameProvider } from './features/rename.ts';
+import { MlpipeSemanticTokenProvider } from './features/semantic-tokens.ts';
+import { MlpipeSignatureHelpProvider } from './features/signature-help.ts';
 import { MlpipeWorkspaceSymbolProvider } from './features/workspace-symbols.ts';
 import { MlpipeLanguageServer } from './language-server.ts';
 import { BUILTIN_SCHEME } from './protocol.ts';
 import type { ServerContext } from './server.ts';
 import { MlpipeDocumentBuilder } from './workspace/document-builder.ts';
 import { MlpipeDocumentFactory } from './workspace/document-factory.ts';
+import { FactsKeeper } from './workspace/facts-keeper.ts';
 import { CoalescingUpdateHandler } from './workspace/update-handler.ts';
 import { OpenFirstWorkspaceManager } from './workspace/workspace-manager.ts';
 
@@ -40,6 +50,7 @@ export type MlpipeServices = LangiumServices & MlpipeAddedServices;
 export interface MlpipeServer {
   shared: MlpipeSharedServices;
   mlpipe: MlpipeServices;
+  facts: FactsKeeper;
 }
 
 export function createLanguageServer(context: ServerContext): MlpipeServer {
@@ -63,13 +74,23 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       },
     } satisfies Module<MlpipeSharedServices, PartialLangiumSharedServices>,
   );
+  const facts = new FactsKeeper();
   const mlpipe = inject(createDefaultModule({ shared }), MlpipeGeneratedModule, MlpipeModule, {
     lsp: {
+      CodeLensProvider: () => new MlpipeCodeLensProvider(facts),
+      CompletionProvider: (services: MlpipeServices) => new MlpipeCompletionProvider(services),
       DefinitionProvider: (services: MlpipeServices) => new MlpipeDefinitionProvider(services),
+      DocumentLinkProvider: (services: MlpipeServices) => new MlpipeDocumentLinkProvider(services),
       DocumentSymbolProvider: () => new MlpipeDocumentSymbolProvider(),
       FoldingRangeProvider: () => new MlpipeFoldingRangeProvider(),
+      Formatter: (services: MlpipeServices) => new MlpipeFormatter(services),
+      HoverProvider: (services: MlpipeServices) => new MlpipeHoverProvider(services, facts),
+      InlayHintProvider: () => new MlpipeInlayHintProvider(facts),
+      RenameProvider: (services: MlpipeServices) => new MlpipeRenameProvider(services, shared),
+      SemanticTokenProvider: (services: MlpipeServices) => new MlpipeSemanticTokenProvider(services),
+      SignatureHelp: (services: MlpipeServices) => new MlpipeSignatureHelpProvider(services),
     },
   } satisfies Module<MlpipeServices, PartialLangiumServices>);
   shared.ServiceRegistry.register(mlpipe);
-  return { shared, mlpipe };
+  return { shared, mlpipe, facts };
 }

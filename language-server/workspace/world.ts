@@ -1,5 +1,23 @@
 /** What the server asks of the world outside the text. Handed in at the start, so that this floor does no I/O itself. */
+import type { LangiumDocument } from 'langium';
+import type { Facts } from '../../grammar/rules/facts.ts';
+
+export interface FactsRequest {
+  document: LangiumDocument;
+  /** Absolute path of the document's file. */
+  file: string;
+  /** Where this is not so, nothing may be executed to find something out. */
+  trusted: boolean;
+  signal: AbortSignal;
+}
+
+export interface Watch {
+  dispose(): void;
+}
 
 export interface World {
-  facts: unknown;
+  /** Everything that is known of the world about one pipeline. May take seconds; never asked for while somebody waits. */
+  gather(request: FactsRequest): Promise<Facts>;
+  /** Calls back when one of these files or folders, or something in such a folder, changes, comes or goes. */
+  watch(paths: readonly string[], changed: (path: string) => void): Watch;
 }

@@ -1,0 +1,38 @@
+/** Numbers, sizes and times as people read them: each with its unit. */
+
+/** `1,797`. */
+export function countText(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** `40.2 KiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Metrics that are shares of a whole, and so read as per cent. */
+const shares = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK', 'balancedAccuracy']);
+
+/** `accuracy 97.8 %`, `loss 0.0812`. */
+export function metricText(name: string, value: number): string {
+  const [metric = name] = name.split(/[.(]/);
+  return shares.has(metric) ? `${name} ${(value * 100).toFixed(1)} %` : `${name} ${Number(value.toPrecision(4))}`;
+}
+
+/** `2 h ago`, counted from a time in ISO 8601. */
+export function agoText(iso: string, now: number): string {
+  const seconds = Math.max(0, (now - Date.parse(iso)) / 1000);
+  if (!Number.isFinite(seconds)) return 'at an unknown time';
+  if (seconds < 60) return 'just now';
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  const days = Math.floor(seconds / 86_400);
+  return days === 1 ? '1 day ago' : `${days} days ago`;
+}
