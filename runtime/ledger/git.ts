@@ -1,6 +1,5 @@
 /** The one place that runs git. Bytes in and out, no hooks, no prompts, exit codes that mean what git means. */
 import { execFile } from 'node:child_process';
-import { simpleGit } from 'simple-git';
 
 export interface GitAnswer {
   code: number;
@@ -35,19 +34,32 @@ export function git(
   });
 }
 
-/** What has changed in a work tree, by simple-git's reading of it. Nothing where this is no repository. */
-export async function changedPaths(folder: string): Promise<{ tracked: string[]; untracked: string[] } | undefined> {
-  try {
-    const client = simpleGit({
-      baseDir: folder,
-      // A command that fails without a word still failed.
-      errors: (error, result) =>
-        result.exitCode === 0 ? undefined : (error ?? Buffer.from(`git exited with ${result.exitCode}`)),
-    });
-    const status = await client.status(['--untracked-files=all']);
-    const untracked = status.not_added;
-    return { untracked, tracked: status.files.map(({ path }) => path).filter((path) => !untracked.includes(path)) };
-  } catch {
-    return undefined;
-  }
+export interface Changes {
+  /** Relative to the root of the work tree. */
+  tracked: string[];
+  /** Not ignored. */
+  untracked: string[];
+}
+
+/**
+ * What has changed in a work tree, by simple-git's reading of it.
+ *
+ * @throws Error what git said
+ */
+export async function changedPaths(folder: string): Promise<Changes> {
+  // Loaded when it is needed: commands that ask git nothing start without it.
+  const { simpleGit } = await import('simple-git');
+  const client = simpleGit({
+    baseDir: folder,
+    // A command that fails without a word still failed.
+    errors: (error, result) =>
+      result.exitCode === 0 ? undefined : (error ?? Buffer.from(`git exited with ${result.exitCode}`)),
+  });
+  // A renamed file must be seen at both of its names, or the patch would not remove the old one.
+  const status = await client.status(['--untracked-files=all', '--no-renames']);
+  const untracked = new Set(status.not_added);
+  return {
+    untracked: [...untracked],
+    tracked: status.files.map(({ path }) => path).filter((path) => !untracked.has(path)),
+  };
 }

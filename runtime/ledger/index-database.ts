@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import type { StoredRecord } from './record.ts';
@@ -34,6 +34,8 @@ export interface RecordIndex {
   readers(object: Digest): Digest[];
   /** Records that have this object among their outputs. */
   writers(object: Digest): Digest[];
+  /** Objects among the outputs of a record whose digest begins so. */
+  written(beginning: string): Digest[];
   close(): void;
 }
 
@@ -64,17 +66,31 @@ export function openIndex(folder: string, warn: (message: string) => void): Reco
   const path = join(folder, 'index.sqlite');
   for (let attempt = 0; attempt < 2; attempt += 1) {
     try {
-      return new SqliteIndex(openDatabase(Database, path), path);
+      return new SqliteIndex(openDatabase(Database, path, warn), path);
     } catch (error) {
       if (attempt > 0) {
         warn(`The index ${path} cannot be used (${messageOf(error)}); records are read one by one.`);
         break;
       }
       // Not a database, or torn: the records are the truth, so it goes and is made again.
-      for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(path + suffix, { force: true });
+      removeDatabase(path);
     }
   }
   return new MemoryIndex();
+}
+
+/** Throws an index away and opens another, which knows nothing yet. */
+export function renewIndex(folder: string, warn: (message: string) => void): RecordIndex {
+  removeDatabase(join(folder, 'index.sqlite'));
+  return openIndex(folder, warn);
+}
+
+export function memoryIndex(): RecordIndex {
+  return new MemoryIndex();
+}
+
+function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(path + suffix, { force: true });
 }
 
 function loadSqlite(warn: (message: string) => void): typeof Sqlite | undefined {
@@ -87,9 +103,12 @@ function loadSqlite(warn: (message: string) => void): typeof Sqlite | undefined 
   }
 }
 
-function openDatabase(Database: typeof Sqlite, path: string): Sqlite.Database {
+function openDatabase(Database: typeof Sqlite, path: string, warn: (message: string) => void): Sqlite.Database {
   const isNew = !fs.existsSync(path);
   const mode = isNew ? journalMode(Database, path) : undefined;
+  if (mode === 'DELETE') {
+    warn(`The disk of ${path} does not do SQLite's write-ahead log; the index uses a rollback journal and is slower.`);
+  }
   const database = new Database(path, { timeout: 10_000 });
   try {
     if (mode) database.pragma(`journal_mode = ${mode}`);
@@ -116,6 +135,7 @@ function openDatabase(Database: typeof Sqlite, path: string): Sqlite.Database {
 /** Whether WAL works on this disk is seen by writing: some file systems accept the mode and fail at the first write. */
 function journalMode(Database: typeof Sqlite, path: string): 'WAL' | 'DELETE' {
   const probe = `${path}.probe-${process.pid}`;
+  if (isOnNetwork(path)) return 'DELETE';
   try {
     const database = new Database(probe);
     const mode = database.pragma('journal_mode = WAL', { simple: true });
@@ -127,6 +147,15 @@ function journalMode(Database: typeof Sqlite, path: string): 'WAL' | 'DELETE' {
   } finally {
     for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(probe + suffix, { force: true });
   }
+}
+
+/** The log is shared through memory, which machines that share a disk do not. Types of Linux's statfs(2). */
+const NETWORK = new Set([
+  0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x01021997, 0x0bd00bd0, 0x47504653, 0x00c36400, 0x5346414f,
+]);
+
+function isOnNetwork(path: string): boolean {
+  return process.platform === 'linux' && NETWORK.has(fs.statfsSync(dirname(path)).type);
 }
 
 class SqliteIndex implements RecordIndex {
@@ -185,6 +214,13 @@ class SqliteIndex implements RecordIndex {
     return this.#database.prepare('SELECT record FROM output WHERE object = ?').pluck().all(object) as Digest[];
   }
 
+  written(beginning: string): Digest[] {
+    return this.#database
+      .prepare('SELECT DISTINCT object FROM output WHERE object >= ? AND object < ?')
+      .pluck()
+      .all(beginning, `${beginning}~`) as Digest[];
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -224,6 +260,11 @@ class MemoryIndex implements RecordIndex {
 
   writers(object: Digest): Digest[] {
     return this.#with(({ record }) => Object.values(record.outputs).some(({ digest }) => digest === object));
+  }
+
+  written(beginning: string): Digest[] {
+    const objects = [...this.#records.values()].flatMap(({ record }) => Object.values(record.outputs));
+    return [...new Set(objects.map(({ digest }) => digest).filter((digest) => digest.startsWith(beginning)))];
   }
 
   close(): void {

@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path';
 import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
+import { readFailure, writeFailure } from '../store/errors.ts';
+import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
 import type { StoredRecord } from './record.ts';
 
 export const LOCK_FORMAT = 'mlpipe-lock/1';
@@ -48,14 +50,20 @@ export function writeLock(pipelineFile: string, { digest, record }: StoredRecord
   const path = lockPath(pipelineFile, record.step);
   fs.mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  const file = fs.openSync(temporary, 'wx', 0o644);
   try {
-    fs.writeSync(file, text);
-    fs.fsyncSync(file);
-  } finally {
-    fs.closeSync(file);
+    const file = fs.openSync(temporary, 'wx', 0o644);
+    try {
+      fs.writeSync(file, text);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    fs.renameSync(temporary, path);
+    nodeFileSystem.syncFolder(dirname(path));
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw writeFailure(path, error);
   }
-  fs.renameSync(temporary, path);
 }
 
 /**
@@ -68,8 +76,9 @@ export function readLock(pipelineFile: string, step: string): Lock | undefined {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw readFailure(path, error);
   }
   if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
   let value: Lock & { digest?: string };
@@ -82,6 +91,8 @@ export function readLock(pipelineFile: string, step: string): Lock | undefined {
   if (lock.format !== LOCK_FORMAT) throw damaged(path, `has the format ${JSON.stringify(lock.format)}`);
   if (digest !== digestOfValue(lock))
     throw damaged(path, 'does not fit its own digest: it was edited, or merged from two states');
+  // Git pairs files that look alike, and may merge one step's lock into another's.
+  if (lock.step !== step) throw damaged(path, `is about the step ${lock.step}`);
   return lock;
 }
 

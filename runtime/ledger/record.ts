@@ -47,6 +47,7 @@ export interface RunRecord {
 }
 
 export interface CodeState {
+  /** All zeros in a repository that has no commit yet, as git itself writes it. */
   commit: string;
   branch?: string;
   /** Without credentials. */
@@ -54,6 +55,10 @@ export interface CodeState {
   dirty: boolean;
   /** `git diff HEAD` of tracked files plus the untracked ones, as an object in the store. */
   diff?: Digest;
+  /** Changed files whose content is not in `diff`, and why. */
+  omitted?: { path: string; bytes: number; reason: 'too large' | 'may hold secrets' }[];
+  /** Those that are not as the commit has them. Their own state is told in the same way. */
+  submodules?: { path: string; state: CodeState }[];
 }
 
 export interface RecordedInput {
