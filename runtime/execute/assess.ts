@@ -35,23 +35,22 @@ export async function assess(
   const { plan, world } = context;
   const inputs: LocatedInput[] = [];
   for (const source of inputsOf(plan, step)) {
-    const located = await locate(context, source, upstream);
-    if (located.source.kind === 'data') {
-      const rows = await rowsOf(plan.data[located.source.data], located.location);
-      if (rows !== undefined) located.rows = rows;
-    }
-    inputs.push(located);
+    inputs.push(await locate(context, source, upstream));
   }
   const environment = await world.environment(plan, step.environment, dirname(context.file));
   const parts = keyParts(plan, step, inputs, environment.recorded.identity);
   const key = keyOf(parts);
   const known = { step, key, parts, inputs, environment };
 
-  const cached = world.ledger.withKey(key).find((stored) => isWhole(context, stored));
+  const cached = wholeResult(context, key);
   const file = pipelinePath(context);
   const last = lastRecord(context, file, step.name);
   if (cached) {
     const elsewhere = last !== undefined && last.record.key !== key;
+    const displaced = await displacedOutput(context, step, cached);
+    if (displaced !== undefined) {
+      return { ...known, state: 'stale', reason: `${displaced}; it comes back from the store`, cached };
+    }
     const reason = elsewhere
       ? `the same as in ${cached.record.run}; ${unchangedSince(cached.record)}`
       : unchangedSince(cached.record);
@@ -63,6 +62,7 @@ export async function assess(
     const gone = Object.entries(last.record.outputs).find(([, { digest }]) => !world.store.has(digest));
     return { ...known, state: 'stale', reason: `its output ${gone?.[0] ?? ''} is no longer in the store` };
   }
+  await countRows(context, last, inputs);
   const changes = changesSince(
     { record: last.record, parts: await partsOf(context, last.record.keyParts) },
     { parts, inputs, parameters: plan.parameters },
@@ -101,22 +101,44 @@ export function pipelinePath(context: PipelineContext): string {
   return relative(context.world.root, context.file).replaceAll('\\', '/');
 }
 
-/** Puts what a cached program step wrote where the project expects it. */
-export async function restoreOutputs(context: PipelineContext, step: StepPlan, cached: StoredRecord): Promise<void> {
-  if (step.kind !== 'program') return;
-  const { store } = context.world;
-  for (const { name, path } of step.writes) {
-    const output = cached.record.outputs[name];
-    const place = join(dirname(context.file), path);
-    if (!output || (existsSync(place) && (await store.digest(place)).digest === output.digest)) continue;
-    await store.checkout(output.digest, place, { writable: true });
-  }
+/** A good result with this key, of whatever run, that is whole in the store. */
+export function wholeResult(context: PipelineContext, key: Digest): StoredRecord | undefined {
+  return context.world.ledger
+    .withKey(key)
+    .find(
+      ({ record }) =>
+        record.exit.status === 'ok' &&
+        Object.values(record.outputs).every(({ digest }) => context.world.store.has(digest)),
+    );
 }
 
-function isWhole(context: PipelineContext, { record }: StoredRecord): boolean {
-  return (
-    record.exit.status === 'ok' && Object.values(record.outputs).every(({ digest }) => context.world.store.has(digest))
-  );
+/** What a program wrote and does not lie in the project any more as it was written. */
+async function displacedOutput(
+  context: PipelineContext,
+  step: StepPlan,
+  cached: StoredRecord,
+): Promise<string | undefined> {
+  if (step.kind !== 'program') return undefined;
+  for (const { name, path } of step.writes) {
+    const place = join(dirname(context.file), path);
+    if (!existsSync(place)) return `${path} is not there`;
+    const output = cached.record.outputs[name];
+    if (output && (await context.world.store.digest(place)).digest !== output.digest) {
+      return `${path} was changed since it was written`;
+    }
+  }
+  return undefined;
+}
+
+/** Rows cost a reading of the whole file, so they are counted only where they say what has changed. */
+async function countRows(context: PipelineContext, last: StoredRecord, inputs: LocatedInput[]): Promise<void> {
+  for (const input of inputs) {
+    if (input.source.kind !== 'data') continue;
+    const old = last.record.inputs.find(({ name }) => name === input.name);
+    if (old?.rows === undefined || old.digest === input.digest) continue;
+    const rows = await rowsOf(context.plan.data[input.source.data], input.location);
+    if (rows !== undefined) input.rows = rows;
+  }
 }
 
 /** This machine's newest record of the step, or the one that the committed lock names. */

@@ -2,16 +2,18 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Plan, StepPlan } from '../../grammar/plan/plan.ts';
+import { probe } from '../environment/probe.ts';
 import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
-import { type Assessment, assess, inOrder, restoreOutputs } from './assess.ts';
+import { type Assessment, assess, inOrder, wholeResult } from './assess.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
 import { type Slots, schedule } from './scheduler.ts';
-import { runStep, type StepContext } from './step.ts';
+import { putInPlace, runStep, type StepContext } from './step.ts';
+import { size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface RunOptions {
@@ -55,7 +57,7 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
     results.set(result.step, result);
     emit(result);
   };
-  const machine: Slots = { cpus: availableParallelism(), memory: totalmem(), gpus: 1 };
+  const machine = slotsOfMachine((await probe({ execute: false })).gpus.length);
   await schedule(
     chosen.map((step) => ({ name: step.name, needs: needsOf(plan, step), slots: slotsOf(step) })),
     {
@@ -97,6 +99,7 @@ async function oneStep(
 ): Promise<StepResult> {
   const { world } = context;
   try {
+    refuseWhatIsNotHere(step);
     let assessment = await assess(context, step, upstream);
     const anew = context.fresh || noCache;
     if (assessment.cached && !anew) return await fromCache(context, assessment, assessment.cached);
@@ -117,9 +120,7 @@ async function oneStep(
     );
     try {
       // Whoever held the lease may have left what was wanted.
-      const meanwhile = anew
-        ? undefined
-        : world.ledger.withKey(assessment.key).find(({ record }) => record.exit.status === 'ok');
+      const meanwhile = anew ? undefined : wholeResult(context, assessment.key);
       if (meanwhile) {
         return await fromCache(
           context,
@@ -127,7 +128,6 @@ async function oneStep(
           meanwhile,
         );
       }
-      context.emit({ type: 'step-started', step: step.name, reason: assessment.reason });
       return await runStep(context, assessment);
     } finally {
       lease.release();
@@ -152,7 +152,7 @@ async function fromCache(
   { digest, record }: StoredRecord,
 ): Promise<StepResult> {
   const { world } = context;
-  await restoreOutputs(context, assessment.step, { digest, record });
+  await putInPlace(context, assessment.step, record.outputs);
   let locked: string | undefined;
   try {
     locked = world.ledger.locked(context.file, assessment.step.name);
@@ -233,6 +233,27 @@ function closure(plan: Plan, order: readonly StepPlan[], named: ReadonlySet<stri
   for (const step of [...order].reverse())
     if (wanted.has(step.name)) for (const need of needsOf(plan, step)) wanted.add(need);
   return order.filter(({ name }) => wanted.has(name));
+}
+
+/** What may be used side by side. A container's limit counts, not the machine around it. */
+function slotsOfMachine(gpus: number): Slots {
+  return { cpus: availableParallelism(), memory: memoryHere(), gpus };
+}
+
+function memoryHere(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** More cores than there are only take longer; memory that is not there would end the step half-way. */
+function refuseWhatIsNotHere(step: StepPlan): void {
+  const asked = step.resources.memory ?? 0;
+  if (asked <= memoryHere()) return;
+  throw new MlpipeError(`${step.name} asks for ${size(asked)} of memory; this machine has ${size(memoryHere())}.`, {
+    code: 'memory-missing',
+    todo: 'Ask for less in `resources`, or run it on a larger machine.',
+    exit: 2,
+  });
 }
 
 function slotsOf(step: StepPlan): Slots {

@@ -1,19 +1,20 @@
 /** Runs one step and keeps what came of it: outputs into the store, then the record, then the lock. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
-import type { Digest, ProgramStep } from '../../grammar/plan/plan.ts';
+import type { Digest, ProgramStep, StepPlan } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
 import { where } from '../ledger/provenance.ts';
 import { RECORD_FORMAT, type RecordedGate, type RecordedOutput, type RunRecord } from '../ledger/record.ts';
 import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
-import { filesOf, placeOf, putSource } from './inputs.ts';
-import { describeEnd } from './process.ts';
+import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
+import { layOutputs, safeName } from './outputs.ts';
+import { describeEnd, processStart, signalGroup } from './process.ts';
 import { limitsOf, pathInRun, runProgram } from './program.ts';
 import { runWorker, trainingJob } from './training.ts';
-import { size } from './words.ts';
+import { duration, size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface StepContext extends PipelineContext {
@@ -53,9 +54,15 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
   const { world, plan } = context;
   const { step, key, parts, inputs, environment } = assessment;
   const started = new Date();
-  const folder = join(world.store.folder, 'runs', `${safe(step.name)}-${key.slice(7, 23)}`);
+  const folder = join(world.store.folder, 'runs', `${safeName(step.name)}-${key.slice(7, 23)}`);
   if (context.fresh) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  endOrphan(folder);
+  for (const input of inputs) {
+    if (input.source.kind !== 'data' || input.rows !== undefined) continue;
+    const rows = await rowsOf(plan.data[input.source.data], input.location);
+    if (rows !== undefined) input.rows = rows;
+  }
   for (const message of environment.warnings) context.emit({ type: 'step-warning', step: step.name, message });
 
   let outcome: Outcome;
@@ -90,7 +97,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
       seconds: (ended.getTime() - started.getTime()) / 1000,
     },
     code: context.code,
-    inputs: inputs.map(({ name, digest, bytes, path, rows, record: from }) => ({
+    inputs: onceByName(inputs).map(({ name, digest, bytes, path, rows, record: from }) => ({
       name,
       digest,
       bytes,
@@ -112,6 +119,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
   const ok = record.exit.status === 'ok';
   if (ok) {
     await world.ledger.lock(context.file, { digest, record });
+    await putInPlace(context, step, record.outputs);
     rmSync(folder, { recursive: true, force: true });
   }
   return {
@@ -141,7 +149,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
 
 // ---------------------------------------------------------------- training, evaluation
 
-async function training(context: StepContext, { step, inputs }: Assessment, folder: string): Promise<Outcome> {
+async function training(context: StepContext, { step, inputs, reason }: Assessment, folder: string): Promise<Outcome> {
   if (step.kind === 'program') throw new TypeError('A program is not trained.');
   const { store } = context.world;
   context.emit({ type: 'step-progress', step: step.name, phase: 'reading data', share: 0 });
@@ -149,7 +157,7 @@ async function training(context: StepContext, { step, inputs }: Assessment, fold
   const done = await runWorker(
     job,
     {
-      onStart: (pid) => context.emit({ type: 'step-started', step: step.name, reason: '', pid }),
+      onStart: (pid) => context.emit({ type: 'step-started', step: step.name, reason, pid }),
       onMessage: (message) =>
         context.emit(
           message.type === 'warning'
@@ -192,15 +200,18 @@ function gateText({ metric, class: name, operator, threshold, value }: RecordedG
 
 async function program(
   context: StepContext,
-  { inputs, environment }: Assessment,
+  { inputs, environment, reason }: Assessment,
   step: ProgramStep,
   folder: string,
 ): Promise<Outcome> {
   const { world, plan } = context;
   const pipelineFolder = dirname(context.file);
-  const work = join(folder, 'work');
-  rmSync(work, { recursive: true, force: true });
+  // The run folder mirrors the project, so that `../shared.py` leads where it leads in the project.
+  const top = join(folder, 'work');
+  const work = join(top, relative(world.root, pipelineFolder));
+  rmSync(top, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
+  linkModules(pipelineFolder, work);
   const files: Record<string, string[]> = {};
   for (const input of inputs) {
     const { source } = input;
@@ -215,7 +226,7 @@ async function program(
         throw new MlpipeError(`${path} changed while the run began.`, { code: 'data-changed', todo: 'Run again.' });
       }
     }
-    await world.store.checkout(input.digest, inside(work, placeOf(path, input.location), step));
+    await world.store.checkout(input.digest, inside(top, work, placeOf(path, input.location), step));
     if (source.kind === 'data') files[source.data] = await filesOf(path, pipelineFolder);
   }
   const end = await runProgram(
@@ -229,7 +240,10 @@ async function program(
       environment: process.env,
     },
     {
-      onStart: (pid) => context.emit({ type: 'step-started', step: step.name, reason: '', pid }),
+      onStart: (pid) => {
+        notePid(folder, pid);
+        context.emit({ type: 'step-started', step: step.name, reason, pid });
+      },
       onOutput: (stream, text) => context.emit({ type: 'step-output', step: step.name, stream, text }),
     },
     context.signal,
@@ -249,7 +263,7 @@ async function program(
   if (stopped === 'cancelled' || context.signal.aborted)
     return { ...base, exit: { status: 'cancelled', message: 'It was cancelled.' } };
   if (code !== 0 || signal !== null) {
-    const how = describeEnd(end.end, limitsOf(step), { duration: (seconds) => `${seconds} s`, size });
+    const how = describeEnd(end.end, limitsOf(step), { duration, size });
     const lacks = end.named.length === 0 ? '' : ` It names ${end.named.join(', ')}, which \`reads\` does not.`;
     return {
       ...base,
@@ -267,7 +281,7 @@ async function program(
   }
   const outputs: Outcome['outputs'] = {};
   for (const { name, path } of step.writes) {
-    const place = inside(work, path, step);
+    const place = inside(top, work, path, step);
     if (!existsSync(place)) {
       return {
         ...base,
@@ -278,21 +292,64 @@ async function program(
     const { digest, bytes } = await world.store.put(place);
     outputs[name] = { digest, bytes, path };
   }
-  for (const { digest, path } of Object.values(outputs)) {
-    await world.store.checkout(digest, resolve(pipelineFolder, path ?? ''), { writable: true });
-  }
   return { ...base, outputs, exit: { status: 'ok', code: 0 } };
 }
 
 /** A path inside the run folder, or an error: nothing is laid out or taken from anywhere else. */
-function inside(work: string, path: string, step: ProgramStep): string {
+function inside(top: string, work: string, path: string, step: ProgramStep): string {
   const place = resolve(work, path);
-  const way = relative(work, place);
-  if (way === '' || (!way.startsWith('..') && resolve(work, way) === place)) return place;
-  throw new MlpipeError(`${step.name} names ${path}, which lies outside the pipeline's folder.`, {
+  const way = relative(top, place);
+  if (!way.startsWith('..') && !isAbsolute(way)) return place;
+  throw new MlpipeError(`${step.name} names ${path}, which lies outside the project.`, {
     code: 'path-outside',
-    todo: 'Move it into the folder, or pin it as data.',
+    todo: 'Move it into the project, and name it there.',
   });
+}
+
+/** Packages that are installed beside the pipeline are found beside the program too. */
+function linkModules(pipelineFolder: string, work: string): void {
+  const modules = join(pipelineFolder, 'node_modules');
+  if (existsSync(modules)) symlinkSync(modules, join(work, 'node_modules'), 'junction');
+}
+
+const PROCESS_FILE = 'process.json';
+
+/** Notes which process works in a run folder, so that a later run can end what a killed one has left. */
+function notePid(folder: string, pid: number): void {
+  writeFileSync(join(folder, PROCESS_FILE), JSON.stringify({ pid, start: processStart(pid) }));
+}
+
+/** Ends what an owner that died has left running in this run folder. The lease proves that the owner is dead. */
+function endOrphan(folder: string): void {
+  const file = join(folder, PROCESS_FILE);
+  if (!existsSync(file)) return;
+  try {
+    const { pid, start } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; start: string };
+    if (start !== '' && processStart(pid) === start) signalGroup(pid, 'SIGKILL');
+  } catch {
+    // Half a note: its process was only just begun and has nothing worth keeping.
+  }
+  rmSync(file, { force: true });
+}
+
+/** Puts outputs where they belong, and says what had to make room. */
+export async function putInPlace(
+  context: StepContext,
+  step: StepPlan,
+  outputs: Readonly<Record<string, RecordedOutput>>,
+): Promise<void> {
+  for (const { path, digest } of await layOutputs(context, step, outputs)) {
+    context.emit({
+      type: 'step-warning',
+      step: step.name,
+      message: `${path} held something else, which is now kept in the store as ${digest}.`,
+    });
+  }
+}
+
+/** A data set that plays two parts is one input. */
+function onceByName<Input extends { name: string }>(inputs: readonly Input[]): Input[] {
+  return [...new Map(inputs.map((input) => [input.name, input])).values()];
 }
 
 // ---------------------------------------------------------------- small things
@@ -312,8 +369,4 @@ function locationOf(
 ): { where?: NonNullable<NonNullable<StepResult['error']>['where']> } {
   const where = context.plan.locations[block];
   return where === undefined ? {} : { where };
-}
-
-function safe(name: string): string {
-  return name.replace(/[^A-Za-z0-9@=.,_+-]/g, '_');
 }

@@ -11,7 +11,7 @@ import type { WorkerJob, WorkerMessage } from '../train/job.ts';
 import { type LocatedInput, putSource } from './inputs.ts';
 import { describeEnd, supervise } from './process.ts';
 import { limitsOf } from './program.ts';
-import { size } from './words.ts';
+import { duration, size } from './words.ts';
 
 export type WorkerDone = Extract<WorkerMessage, { type: 'done' }>;
 
@@ -66,7 +66,10 @@ export async function runWorker(job: WorkerJob, hooks: WorkerHooks, signal: Abor
   const child = fork(workerFile(), [jobFile], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: process.platform !== 'win32',
-    serialization: 'json',
+    // Not a number survives here, which JSON has no word for.
+    serialization: 'advanced',
+    // An inspector or a hook of this process is not the worker's.
+    execArgv: [],
   });
   let last: Extract<WorkerMessage, { type: 'done' | 'failed' }> | undefined;
   let words = '';
@@ -91,7 +94,7 @@ export async function runWorker(job: WorkerJob, hooks: WorkerHooks, signal: Abor
   }
   if (last)
     throw new MlpipeError(last.message, { code: last.code, ...(last.todo === undefined ? {} : { todo: last.todo }) });
-  const how = describeEnd(end, limits, { duration: (seconds) => `${seconds} s`, size });
+  const how = describeEnd(end, limits, { duration, size });
   throw new MlpipeError(
     `The worker ${how}.${words.trim() === '' ? '' : ` It said: ${words.trim().split('\n').at(-1)}`}`,
     {
