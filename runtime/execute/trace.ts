@@ -179,7 +179,7 @@ function isOutsideNoise(path: string, installed: readonly string[]): boolean {
   return home.startsWith('.') && !home.startsWith('..');
 }
 
-/** `/root/tools/python/bin/python3` belongs to what is installed at `/root/tools/python`. */
+/** `/opt/python/bin/python3` belongs to what is installed at `/opt/python`. */
 function prefixOf(program: string): string {
   const folder = dirname(program);
   return /[\\/](bin|sbin|Scripts)$/.test(folder) ? dirname(folder) : folder;

@@ -68,7 +68,7 @@ describe('how a run ended, in words', () => {
 });
 
 describe('what is said while a pipeline runs', () => {
-  const FILE = '/work/digits.mlpipe';
+  const FILE = '/projects/digits.mlpipe';
   const events: RunEvent[] = [
     { type: 'run-started', run: 'r', pipeline: 'digits', steps: ['prepare', 'recognise'] },
     { type: 'step-started', step: 'recognise', reason: 'never ran' },

@@ -82,7 +82,7 @@ describe('the tree of models', () => {
     const node = tree([model({ file: 'team/digits.mlpipe' })])[0]?.children[0]?.children.find(
       ({ kind }) => kind === 'data',
     );
-    assert.equal(node?.file, '/work/team/data/digits.csv');
+    assert.equal(node?.file, '/projects/team/data/digits.csv');
   });
 
   it('says where code was not in git, or was changed', () => {
@@ -98,10 +98,15 @@ describe('the tree of models', () => {
 
   it('shows what is running above the models, with its progress', () => {
     const runs = new RunningRuns();
-    const running = runs.begin('/work/digits.mlpipe', ['recognise']);
-    runs.receive('/work/digits.mlpipe', { type: 'run-started', run: 'r', pipeline: 'digits', steps: ['recognise'] });
-    runs.receive('/work/digits.mlpipe', { type: 'step-started', step: 'recognise', reason: 'never ran' });
-    runs.receive('/work/digits.mlpipe', {
+    const running = runs.begin('/projects/digits.mlpipe', ['recognise']);
+    runs.receive('/projects/digits.mlpipe', {
+      type: 'run-started',
+      run: 'r',
+      pipeline: 'digits',
+      steps: ['recognise'],
+    });
+    runs.receive('/projects/digits.mlpipe', { type: 'step-started', step: 'recognise', reason: 'never ran' });
+    runs.receive('/projects/digits.mlpipe', {
       type: 'step-progress',
       step: 'recognise',
       phase: 'training',

@@ -10,7 +10,10 @@ interface Check {
 }
 
 const checks: Check[] = [
-  { name: 'formatted and linted', passes: async () => (await runTool('@biomejs/biome/bin/biome', ['ci', '.'])) === 0 },
+  {
+    name: 'formatted and linted',
+    passes: async () => (await runTool('@biomejs/biome/bin/biome', ['ci', '--colors=off', '.'])) === 0,
+  },
   { name: 'typed', passes: async () => (await runTool('typescript/bin/tsc', ['-p', '.'])) === 0 },
   { name: 'generated files are fresh', passes: generatedFilesAreFresh },
 ];

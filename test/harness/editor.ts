@@ -2,15 +2,19 @@
  * Runs the editor suites inside a real VS Code: by default the web server of vscode-server.ts in a headless Chromium;
  * with `MLPIPE_EDITOR=desktop`, or where no Chromium is found, a desktop VS Code that @vscode/test-electron downloads.
  */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runTests } from '@vscode/test-electron';
+import { promisify } from 'node:util';
+import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath, runTests } from '@vscode/test-electron';
 import { build } from 'esbuild';
+import { packExtension } from '../../extension/packaging/package.ts';
 import { findChromium, prepareVsCodeServer } from './vscode-server.ts';
 
+const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const output = join(root, 'test/.out');
 
@@ -25,10 +29,17 @@ interface Session {
   name: string;
   /** Folder below `examples/` that is copied and opened. */
   example: string;
+  /** The folder is not trusted. A desktop VS Code cannot be started so by @vscode/test-electron. */
   restricted?: boolean;
+  /** The extension is packed and installed, not taken from this folder. */
+  installed?: boolean;
 }
 
-const sessions: Session[] = [{ name: 'workbench', example: 'digits' }];
+const sessions: Session[] = [
+  { name: 'workbench', example: 'digits' },
+  { name: 'restricted', example: 'digits', restricted: true },
+  { name: 'installed', example: 'digits', installed: true },
+];
 
 /** What would move in a picture or ask questions, switched off. */
 const settings = {
@@ -69,16 +80,18 @@ async function runSession(session: Session): Promise<EditorSuiteResult> {
     const workspace = join(scratch, session.example);
     await copyExample(session.example, workspace);
     const resultFile = join(scratch, 'result.json');
+    const extensions = join(scratch, 'extensions');
     const executable = await editorExecutable();
+    if (session.restricted && executable.vscodeExecutablePath === undefined) {
+      console.log('    left out: a desktop VS Code under test trusts every folder');
+      return { passed: 0, failed: 0 };
+    }
+    if (session.installed) await installPackage(executable, scratch, extensions);
     const trouble = await runTests({
       ...executable,
-      extensionDevelopmentPath: root,
+      extensionDevelopmentPath: session.installed ? join(root, 'test/editor/probe') : root,
       extensionTestsPath: join(bundles, 'suite.cjs'),
-      launchArgs: [
-        workspace,
-        `--extensions-dir=${join(scratch, 'extensions')}`,
-        `--user-data-dir=${join(scratch, 'user')}`,
-      ],
+      launchArgs: [workspace, `--extensions-dir=${extensions}`, `--user-data-dir=${join(scratch, 'user')}`],
       extensionTestsEnv: {
         ...executable.environment,
         MLPIPE_EDITOR_RESULT: resultFile,
@@ -113,12 +126,36 @@ async function readResult(file: string, trouble: unknown): Promise<EditorSuiteRe
   return { passed: result.passed, failed: none ? 1 : result.failures.length };
 }
 
-/** A copy without what runs leave behind, so that a suite begins where a clone begins. */
+/** A copy without what runs leave behind, committed to a repository of its own: as after a clone. */
 async function copyExample(name: string, target: string): Promise<void> {
   const source = join(root, 'examples', name);
-  await mkdir(target, { recursive: true });
   if (!existsSync(source)) throw new Error(`There is no example ${name} to open.`);
-  await cp(source, target, { recursive: true, filter: (file) => !/[\\/](\.mlpipe|node_modules)$/.test(file) });
+  await cp(source, target, { recursive: true, filter: (file) => !/[\\/](\.mlpipe|\w+\.mlpipe\.lock)$/.test(file) });
+  await writeFile(join(target, '.gitignore'), '.mlpipe/\n');
+  const git = (...words: string[]) => execute('git', words, { cwd: target });
+  await git('init', '--quiet', '--initial-branch=main');
+  await git('config', 'user.name', 'Ada Lovelace');
+  await git('config', 'user.email', 'ada@example.org');
+  await git('config', 'commit.gpgsign', 'false');
+  await git('add', '--all');
+  await git('commit', '--quiet', '--message=Recognise digits');
+}
+
+/** Packs the extension and installs it as a person would, with the editor's own command line. */
+async function installPackage(executable: Executable, scratch: string, extensions: string): Promise<void> {
+  const { path, bytes, files } = await packExtension(scratch);
+  console.log(`    the package: ${(bytes / 1024 / 1024).toFixed(1)} MiB, ${files} files`);
+  const words = [`--install-extension=${path}`, `--extensions-dir=${extensions}`, '--force'];
+  const server = executable.environment.MLPIPE_EDITOR_SERVER;
+  if (server !== undefined) {
+    const main = join(server, 'out/server-main.js');
+    const data = join(scratch, 'server-data');
+    await execute(process.execPath, [main, ...words, `--server-data-dir=${data}`, '--accept-server-license-terms']);
+    return;
+  }
+  const desktop = await downloadAndUnzipVSCode();
+  const [cli = desktop, ...first] = resolveCliArgsFromVSCodeExecutablePath(desktop);
+  await execute(cli, [...first, ...words], { shell: process.platform === 'win32' });
 }
 
 /** VS Code loads CommonJS; the tests are TypeScript modules. */
@@ -145,7 +182,13 @@ async function bundleTests(name: string): Promise<string> {
   return target;
 }
 
-async function editorExecutable(): Promise<{ vscodeExecutablePath?: string; environment: Record<string, string> }> {
+interface Executable {
+  /** Nothing for a desktop VS Code that is to be downloaded. */
+  vscodeExecutablePath?: string;
+  environment: Record<string, string>;
+}
+
+async function editorExecutable(): Promise<Executable> {
   const chromium = findChromium();
   if (process.env.MLPIPE_EDITOR === 'desktop' || chromium === undefined) return { environment: {} };
   return {
