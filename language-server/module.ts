@@ -15,6 +15,8 @@ import {
 import { MlpipeFormatter } from '../grammar/formatting/formatter.ts';
 import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from '../grammar/generated/module.ts';
 import { type MlpipeAddedServices, MlpipeModule, MlpipeSharedModule } from '../grammar/module.ts';
+import { FactsService } from '../grammar/rules/facts-service.ts';
+import { MlpipeCodeActionProvider } from './features/code-actions.ts';
 import { MlpipeCodeLensProvider } from './features/code-lenses.ts';
 import { MlpipeCompletionProvider } from './features/completion.ts';
 import { MlpipeDefinitionProvider } from './features/definition.ts';
@@ -54,7 +56,7 @@ export interface MlpipeServer {
 }
 
 export function createLanguageServer(context: ServerContext): MlpipeServer {
-  const { connection, fileSystem, version } = context;
+  const { connection, fileSystem, version, world } = context;
   const shared = inject(
     createDefaultSharedModule({ connection, ...fileSystem }),
     MlpipeGeneratedSharedModule,
@@ -74,9 +76,10 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       },
     } satisfies Module<MlpipeSharedServices, PartialLangiumSharedServices>,
   );
-  const facts = new FactsKeeper();
+  const facts = new FactsKeeper(shared, new FactsService(), world, connection);
   const mlpipe = inject(createDefaultModule({ shared }), MlpipeGeneratedModule, MlpipeModule, {
     lsp: {
+      CodeActionProvider: () => new MlpipeCodeActionProvider(() => []),
       CodeLensProvider: () => new MlpipeCodeLensProvider(facts),
       CompletionProvider: (services: MlpipeServices) => new MlpipeCompletionProvider(services),
       DefinitionProvider: (services: MlpipeServices) => new MlpipeDefinitionProvider(services),

@@ -37,6 +37,13 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
     if (uris.length > 0) this.currentState = DocumentState.Changed;
   }
 
+  /** Runs every check on a document once more: its text is the same, but more is known of the world. */
+  async checkAgain(document: LangiumDocument, token: CancellationToken): Promise<void> {
+    this.resetToState(document, DocumentState.IndexedReferences);
+    this.currentState = DocumentState.IndexedReferences;
+    await this.buildDocuments([document], this.updateBuildOptions, token);
+  }
+
   /** Imported files are read as soon as a document that names them is, whether the workspace has been read or not. */
   protected override async buildDocuments(
     documents: LangiumDocument[],

@@ -18,6 +18,6 @@ export interface Watch {
 export interface World {
   /** Everything that is known of the world about one pipeline. May take seconds; never asked for while somebody waits. */
   gather(request: FactsRequest): Promise<Facts>;
-  /** Calls back when one of these files or folders, or something in such a folder, changes, comes or goes. */
-  watch(paths: readonly string[], changed: (path: string) => void): Watch;
+  /** Calls back when one of the sources changes, comes or goes, or when a record of a run is written. */
+  watch(what: { file: string; sources: readonly string[] }, changed: () => void): Watch;
 }
