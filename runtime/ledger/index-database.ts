@@ -73,6 +73,7 @@ export function openIndex(folder: string, warn: (message: string) => void): Reco
         break;
       }
       // Not a database, or torn: the records are the truth, so it goes and is made again.
+      warn(`The index of the records could not be used (${messageOf(error)}) and is made again.`);
       removeDatabase(path);
     }
   }

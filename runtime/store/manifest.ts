@@ -79,16 +79,24 @@ function build(entries: readonly ManifestEntry[], objects: BuiltManifest['object
   const bytes = inline.reduce((sum, entry) => sum + ('bytes' in entry ? entry.bytes : 0), 0);
   const manifest: Manifest = {
     bytes: parts.reduce((sum, part) => sum + part.bytes, bytes),
-    entries: inline,
+    entries: inline.map(inOrder),
     files: parts.reduce((sum, part) => sum + part.files, inline.length),
     format: MANIFEST_FORMAT,
     parts: parts.map(({ bytes, digest, files, prefix }) => ({ bytes, digest, files, prefix })),
   };
-  // Every object literal here has its keys in order, so this is canonical JSON, at a fifth of its cost.
+  // Every object here has its keys in order, so this is canonical JSON, at a fifth of its cost.
   const text = JSON.stringify(manifest);
   const digest = digestOf(text);
   objects.push({ digest, text });
   return { digest, bytes: manifest.bytes, files: manifest.files };
+}
+
+/** With the keys as canonical JSON has them. */
+function inOrder(entry: ManifestEntry): ManifestEntry {
+  const { path } = entry;
+  if ('symlink' in entry) return { path, symlink: entry.symlink };
+  const { bytes, digest, executable } = entry;
+  return executable ? { bytes, digest, executable, path } : { bytes, digest, path };
 }
 
 /** By the first character after what all paths have in common. */

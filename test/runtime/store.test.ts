@@ -281,7 +281,7 @@ describe('the stat cache', () => {
 });
 
 describe('a manifest', () => {
-  const entry = (path: string): ManifestEntry => ({ bytes: path.length, digest: digestOf(path), path });
+  const entry = (path: string): ManifestEntry => ({ path, digest: digestOf(path), bytes: path.length });
   const paths = (count: number) =>
     Array.from({ length: count }, (_, index) => `images/${(index * 7919) % 100_003}.png`);
 
