@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import { hasPage, screenshot, texts } from '../support/page.ts';
+import { poll } from '../support/poll.ts';
+import { codeOf, message, mlpipe, open } from '../support/workbench.ts';
+
+describe('in a workspace that is not trusted', () => {
+  it('still checks what is typed', async () => {
+    assert.equal(vscode.workspace.isTrusted, false);
+    await mlpipe();
+    const { document } = await open('digits.mlpipe');
+    const edit = new vscode.WorkspaceEdit();
+    const at = document.getText().indexOf('maxPool2d');
+    edit.replace(document.uri, new vscode.Range(document.positionAt(at), document.positionAt(at + 9)), 'maxPol2d');
+    await vscode.workspace.applyEdit(edit);
+    await poll(() => vscode.languages.getDiagnostics(document.uri).some((found) => codeOf(found).startsWith('MLP1')), {
+      what: 'a diagnostic of the language',
+      seen: () => vscode.languages.getDiagnostics(document.uri),
+    });
+  });
+
+  it('refuses to run, says why, and starts no runtime', async () => {
+    const { runtime, runs } = await mlpipe();
+    const { document } = await open('digits.mlpipe');
+    for (const command of ['mlpipe.run', 'mlpipe.runAgain']) {
+      const answer = await vscode.commands.executeCommand(command, document.uri.toString(), 'recognise');
+      assert.equal(answer, undefined);
+    }
+    await message(/Running recognise is off in Restricted Mode.*Trust the workspace/);
+    assert.equal(runtime.state.kind, 'stopped');
+    assert.deepEqual(runs.all, []);
+  });
+
+  it('reads no record, and offers no task', async () => {
+    const { document } = await open('digits.mlpipe');
+    await vscode.commands.executeCommand('mlpipe.showRecord', document.uri.toString(), 'sha256:0');
+    await message(/Reading records is off in Restricted Mode/);
+    assert.deepEqual(await vscode.tasks.fetchTasks({ type: 'mlpipe' }), []);
+    const { runtime } = await mlpipe();
+    assert.equal(runtime.state.kind, 'stopped');
+  });
+
+  it('says in the view what trust would allow', async () => {
+    await vscode.commands.executeCommand('mlpipe.models.focus');
+    if (!hasPage) return;
+    await poll(async () => (await texts('.welcome-view-content')).some((text) => /not trusted/.test(text)), {
+      what: 'the welcome of a workspace that is not trusted',
+    });
+    await screenshot('restricted');
+  });
+});

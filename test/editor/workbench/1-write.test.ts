@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { click, hasPage, screenshot, texts } from '../support/page.ts';
+import { poll } from '../support/poll.ts';
+import {
+  closeMessages,
+  diagnostics,
+  mlpipe,
+  noDiagnostics,
+  open,
+  type,
+  workspaceFolder,
+} from '../support/workbench.ts';
+
+describe('writing a pipeline in VS Code', () => {
+  it('has the language server running', async () => {
+    const { language } = await mlpipe();
+    await poll(() => language.state.kind === 'ready', { what: 'the language server', seen: () => language.state });
+  });
+
+  it('closes brackets and indents as it is typed, and underlines data that is not pinned', async () => {
+    writeFileSync(join(workspaceFolder(), 'fresh.mlpipe'), '');
+    const { document } = await open('fresh.mlpipe');
+    await type('pipeline fresh\n\ndata digits {\nfrom "data/digits.csv"');
+    assert.equal(document.getText(), 'pipeline fresh\n\ndata digits {\n  from "data/digits.csv"\n}');
+    const [unpinned] = await diagnostics(document.uri, 'MLP2001');
+    assert.ok(unpinned);
+    assert.equal(unpinned.range.start.line, 3, 'it is the source that is underlined');
+    assert.ok(typeof unpinned.code === 'object' && unpinned.code.target, 'its code links to its page');
+  });
+
+  it('pins it by one click on the fix', async () => {
+    const { document } = await open('fresh.mlpipe');
+    const [unpinned] = await diagnostics(document.uri, 'MLP2001');
+    assert.ok(unpinned);
+    const editor = vscode.window.activeTextEditor;
+    assert.ok(editor);
+    editor.selection = new vscode.Selection(unpinned.range.start, unpinned.range.start);
+    if (hasPage) {
+      await vscode.commands.executeCommand('editor.action.quickFix');
+      await poll(async () => (await texts('.action-widget .monaco-list-row')).some((text) => /pin/i.test(text)), {
+        what: 'the menu with the fix',
+      });
+      await screenshot('fix');
+      await click('.action-widget .monaco-list-row', 'Pin');
+    } else {
+      const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+        'vscode.executeCodeActionProvider',
+        document.uri,
+        unpinned.range,
+        vscode.CodeActionKind.QuickFix.value,
+      );
+      const pin = actions.find(({ title }) => /^pin/i.test(title));
+      assert.ok(pin?.edit);
+      await vscode.workspace.applyEdit(pin.edit);
+    }
+    await poll(() => /\n {2}pin +sha256:[0-9a-f]{64}\n/.test(document.getText()), {
+      what: 'the pin in the text',
+      seen: () => document.getText(),
+    });
+    await noDiagnostics(document.uri, 'MLP2001');
+    await document.save();
+    await closeMessages();
+  });
+
+  it('opens the library of built-ins from a layer', async () => {
+    const { document } = await open('digits.mlpipe');
+    const at = document.positionAt(document.getText().indexOf('maxPool2d') + 2);
+    const targets = await poll(
+      async () => {
+        const found = await vscode.commands.executeCommand<(vscode.Location | vscode.LocationLink)[]>(
+          'vscode.executeDefinitionProvider',
+          document.uri,
+          at,
+        );
+        return found.length > 0 && found;
+      },
+      { what: 'a definition' },
+    );
+    const [target] = targets;
+    assert.ok(target);
+    const uri = 'uri' in target ? target.uri : target.targetUri;
+    assert.equal(uri.scheme, 'builtin');
+    const library = await vscode.workspace.openTextDocument(uri);
+    assert.match(library.getText(), /maxPool2d/);
+  });
+});
