@@ -1,6 +1,6 @@
 /** Whether a step has to run, and why or why not, in one line. */
 import { existsSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
@@ -44,19 +44,28 @@ export async function assess(
 
   const cached = wholeResult(context, key);
   const file = pipelinePath(context);
-  const last = lastRecord(context, file, step.name);
+  const lock = lookAtLock(context, step.name);
+  // This machine's newest record of the step, or the one that the committed lock names.
+  const last = world.ledger.last(file, step.name) ?? (lock.record && world.ledger.get(lock.record));
   if (cached) {
     const elsewhere = last !== undefined && last.record.key !== key;
     const displaced = await displacedOutput(context, step, cached);
     if (displaced !== undefined) {
       return { ...known, state: 'stale', reason: `${displaced}; it comes back from the store`, cached };
     }
+    if (lock.damage !== undefined) {
+      return { ...known, state: 'stale', reason: `${lock.damage}; a run writes it anew`, cached };
+    }
     const reason = elsewhere
       ? `the same as in ${cached.record.run}; ${unchangedSince(cached.record)}`
       : unchangedSince(cached.record);
     return { ...known, state: 'up-to-date', reason, cached };
   }
-  if (!last) return { ...known, state: 'never-ran', reason: 'has never run' };
+  if (!last) {
+    return lock.damage === undefined
+      ? { ...known, state: 'never-ran', reason: 'has never run' }
+      : { ...known, state: 'stale', reason: `${lock.damage}, and no run is known here` };
+  }
   if (last.record.key === key) {
     if (last.record.exit.status !== 'ok') return { ...known, state: 'failed', reason: failedLastTime(last.record) };
     const gone = Object.entries(last.record.outputs).find(([, { digest }]) => !world.store.has(digest));
@@ -141,13 +150,17 @@ async function countRows(context: PipelineContext, last: StoredRecord, inputs: L
   }
 }
 
-/** This machine's newest record of the step, or the one that the committed lock names. */
-function lastRecord(context: PipelineContext, file: string, step: string): StoredRecord | undefined {
-  const { ledger } = context.world;
-  const newest = ledger.last(file, step);
-  if (newest) return newest;
-  const locked = ledger.locked(context.file, step);
-  return locked === undefined ? undefined : ledger.get(locked);
+/** What the lock file of a step names, or what is wrong with it: that must not stop the run which mends it. */
+function lookAtLock(context: PipelineContext, step: string): { record?: Digest; damage?: string } {
+  const { ledger, root } = context.world;
+  try {
+    const record = ledger.locked(context.file, step);
+    return record === undefined ? {} : { record };
+  } catch (error) {
+    if (!(error instanceof MlpipeError) || error.code !== 'lock-damaged') throw error;
+    const damage = error.message.replace(/\.$/, '').replaceAll(root + sep, '');
+    return { damage: damage.charAt(0).toLowerCase() + damage.slice(1) };
+  }
 }
 
 async function partsOf(context: PipelineContext, digest: Digest): Promise<KeyParts | null> {
