@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { CallPlan } from '../../grammar/plan/plan.ts';
 import type { Engine, NamedArray } from '../../runtime/engines/engine.ts';
 import { openEngine } from '../../runtime/engines/index.ts';
 import { BUILT_LAYERS } from '../../runtime/engines/tfjs/layers.ts';
@@ -252,6 +253,24 @@ describe('gradients on wasm', () => {
       }
     });
   }
+
+  it('of binaryCrossEntropy see the sigmoid within the steps of a recurrent layer', async () => {
+    const plan = modelPlan([4, 2], [['simpleRnn', { units: 1, activation: 'sigmoid' }]]);
+    const optimizer = { name: 'sgd', arguments: { rate: 0, momentum: 0, nesterov: false } };
+    const options = { seed: 3, optimizer, targetWidth: 1 };
+    const inputs = numbers(16, 5);
+    const losses: CallPlan[] = [
+      { name: 'binaryCrossEntropy', arguments: { labelSmoothing: 0 } },
+      { name: 'hinge', arguments: {} },
+    ];
+    const outputs: number[][] = [];
+    for (const loss of losses) {
+      const model = await engine.build(plan, { ...options, loss });
+      outputs.push([...(await model.predict(inputs, 2))]);
+      model.dispose();
+    }
+    assert.deepEqual(outputs[0], outputs[1]);
+  });
 
   it('are checked for every loss', () => {
     assert.deepEqual(Object.keys(LOSSES).sort(), [...BUILT_LOSSES].sort());

@@ -176,6 +176,9 @@ const BUILDERS: Record<string, Builder> = {
     recurrent(given, library, name, (common) => library.layers.layers.simpleRNN(common)),
 };
 
+/** Layers that go through a sequence step by step. */
+export const RECURRENT_LAYERS: readonly string[] = ['lstm', 'gru', 'simpleRnn'];
+
 /** The layers that can be built, for the test that this is every layer of the language. */
 export const BUILT_LAYERS: readonly string[] = Object.keys(BUILDERS);
 

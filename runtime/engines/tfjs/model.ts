@@ -5,7 +5,7 @@ import type { CallPlan, ModelPlan } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
 import type { BuildOptions, Model, ModelState, NamedArray, TrainableModel } from '../engine.ts';
 import { streamFor } from '../random.ts';
-import { applyAll, buildLayers, type Layer } from './layers.ts';
+import { applyAll, buildLayers, type Layer, RECURRENT_LAYERS } from './layers.ts';
 import type { Library } from './library.ts';
 import { buildLoss, type Loss, meanLoss } from './losses.ts';
 import { buildOptimizer, OptimizerState } from './optimizers.ts';
@@ -224,7 +224,9 @@ export async function buildModel(session: Session, plan: ModelPlan, options: Bui
       const before = sizes(tensor);
       const context = { library, inputShape: before, name, statistics: index === 0 ? options.statistics : undefined };
       let made: Layer[];
-      if (last && loss.logitsOf && layerPlan.arguments.activation === loss.logitsOf) {
+      // The activation of a recurrent layer lies within its steps, not behind them.
+      const endsInActivation = !RECURRENT_LAYERS.includes(layerPlan.layer);
+      if (last && endsInActivation && loss.logitsOf && layerPlan.arguments.activation === loss.logitsOf) {
         const linear = { ...layerPlan, arguments: { ...layerPlan.arguments, activation: 'linear' } };
         tensor = applyAll(buildLayers(linear, context), tensor);
         logits = tensor;

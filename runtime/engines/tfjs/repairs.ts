@@ -81,6 +81,9 @@ function batchNormWithoutFactors(core: Core): void {
  * The orthogonal initialiser of tfjs fails where the methods of the whole `tfjs` package are missing, and makes its
  * numbers on the back end, so that engines start from different bits. This one makes them here: normal numbers, made
  * orthogonal by Gram–Schmidt, which is the Q of a QR decomposition whose R has a positive diagonal (Saxe et al. 2014).
+ *
+ * As in Keras the last axis are the columns and all others together the rows, so that a convolution's kernel is a matrix
+ * too. A vector is a matrix of one row.
  */
 export function repairOrthogonal({ core, layers }: Library): void {
   const prototype = Object.getPrototypeOf(layers.initializers.orthogonal({})) as {
@@ -88,7 +91,8 @@ export function repairOrthogonal({ core, layers }: Library): void {
     gain: number;
   };
   prototype.apply = function (shape) {
-    const [rows = 1, columns = 1] = shape;
+    const columns = shape.at(-1) ?? 1;
+    const rows = shape.slice(0, -1).reduce((total, size) => total * size, 1);
     const gain = this.gain ?? 1;
     const length = Math.max(rows, columns);
     const vectors = orthonormalVectors(Math.min(rows, columns), length);
@@ -99,7 +103,7 @@ export function repairOrthogonal({ core, layers }: Library): void {
         values[row * columns + column] = gain * (value ?? 0);
       }
     }
-    return core.tensor2d(values, [rows, columns]);
+    return core.tensor(values, shape);
   };
 }
 
