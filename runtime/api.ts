@@ -10,6 +10,7 @@ import type { Plan } from '../grammar/plan/plan.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
+import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
@@ -20,7 +21,7 @@ import type { StoredRecord } from './ledger/record.ts';
 import { contextOf, type LoadedPipeline, loadFile, openProject, type Project, partialPlan } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
-export { openProject, type Project, pipelineFile, rootOf } from './project.ts';
+export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
 
 export interface PipelineOptions {
   /** `-S name=value` */
@@ -120,7 +121,9 @@ export async function pin(
   options: { names?: string[]; update?: boolean } = {},
 ): Promise<WrittenPin[]> {
   const loaded = await loadFile(file);
-  const edits = await pinsOf(loaded.document, partialPlan(loaded), {
+  const whole = partialPlan(loaded);
+  refuseUnknownNames(whole, options.names ?? []);
+  const edits = await pinsOf(loaded.document, whole, {
     digest: (path) => digestSource(project.store, path),
     ...(options.names && options.names.length > 0 ? { names: options.names } : {}),
     update: options.update ?? false,
@@ -136,6 +139,17 @@ export async function pin(
     fs.renameSync(temporary, path);
   }
   return edits.map(({ name, file: source, before, after }) => ({ name, file: source, before, after }));
+}
+
+function refuseUnknownNames(whole: Plan, names: readonly string[]): void {
+  const known = [...Object.keys(whole.data), ...Object.keys(whole.environments)];
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new MlpipeError(`There is no data and no environment ${unknown} in ${whole.pipeline}.`, {
+    code: 'name-unknown',
+    todo: known.length === 0 ? 'Leave the name out.' : `Name one of ${known.join(', ')}.`,
+    exit: EXIT.usage,
+  });
 }
 
 // ---------------------------------------------------------------- what was

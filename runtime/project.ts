@@ -1,6 +1,7 @@
 /** A project: the folder that holds `.mlpipe`, with its store and its ledger. */
+import { isUtf8 } from 'node:buffer';
 import fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { URI } from 'langium';
 import * as ast from '../grammar/generated/ast.ts';
 import { loadPipeline } from '../grammar/load.ts';
@@ -61,7 +62,7 @@ export function openProject(folder: string, warn: (message: string) => void = ()
 export function pipelineFile(folder: string, name?: string): string {
   if (name !== undefined) {
     const path = resolve(folder, name);
-    const stats = fs.statSync(path, { throwIfNoEntry: false });
+    const stats = statusOf(path);
     if (stats?.isDirectory()) return pipelineFile(path);
     if (stats) return path;
     throw new MlpipeError(`There is no file ${name}.`, {
@@ -70,9 +71,7 @@ export function pipelineFile(folder: string, name?: string): string {
       exit: EXIT.usage,
     });
   }
-  const found = fs.existsSync(folder)
-    ? fs.readdirSync(folder).filter((each) => each.endsWith('.mlpipe') && each !== '.mlpipe')
-    : [];
+  const found = pipelinesIn(folder);
   const [only] = found;
   if (found.length === 1 && only) return join(resolve(folder), only);
   throw found.length === 0
@@ -81,11 +80,39 @@ export function pipelineFile(folder: string, name?: string): string {
         todo: 'Name a `.mlpipe` file, choose another folder with -C, or write one with `mlpipe init`.',
         exit: EXIT.usage,
       })
-    : new MlpipeError(`There are ${found.length} pipelines in ${folder}: ${found.sort().join(', ')}.`, {
+    : new MlpipeError(`There are ${found.length} pipelines in ${folder}: ${found.join(', ')}.`, {
         code: 'file-ambiguous',
         todo: 'Name the one that is meant.',
         exit: EXIT.usage,
       });
+}
+
+/**
+ * The text of a pipeline.
+ *
+ * @throws MlpipeError `file-missing`, `file-not-text`
+ */
+export function readPipelineText(file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = fs.readFileSync(file);
+  } catch (cause) {
+    throw new MlpipeError(`${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+      code: 'file-missing',
+      todo: 'Check that the file is there and that you may read it.',
+      exit: EXIT.usage,
+      cause,
+    });
+  }
+  // What is no text would be reported character by character, and formatting would destroy it.
+  if (bytes.includes(0) || !isUtf8(bytes)) {
+    throw new MlpipeError(`${file} is not a text in UTF-8.`, {
+      code: 'file-not-text',
+      todo: 'Name a `.mlpipe` file, or save it as UTF-8.',
+      exit: EXIT.usage,
+    });
+  }
+  return bytes.toString('utf8');
 }
 
 export interface LoadedPipeline {
@@ -94,12 +121,32 @@ export interface LoadedPipeline {
   document: Awaited<ReturnType<typeof loadPipeline>> & object;
 }
 
+/** The names of the pipelines that lie directly in a folder. */
+export function pipelinesIn(folder: string): string[] {
+  return statusOf(folder)?.isDirectory()
+    ? fs
+        .readdirSync(folder)
+        .filter((each) => each.endsWith('.mlpipe') && each !== '.mlpipe')
+        .sort()
+    : [];
+}
+
+/** `undefined` where nothing is, and below a file. */
+function statusOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads and links a pipeline with all that it imports. */
 export async function loadFile(file: string): Promise<LoadedPipeline> {
+  const text = readPipelineText(file);
   const { mlpipe } = createMlpipeServices();
   const document = await loadPipeline(mlpipe, URI.file(file), (uri) => {
     try {
-      return fs.readFileSync(uri.fsPath, 'utf8');
+      return uri.fsPath === file ? text : fs.readFileSync(uri.fsPath, 'utf8');
     } catch {
       // An import that is not there is reported where it stands.
       return undefined;
@@ -123,7 +170,14 @@ export function contextOf(
 ): PipelineContext {
   const { plan, problems, wrongParameters } = lowerWhatIsWhole(loaded.document, { parameters });
   const [wrong] = wrongParameters;
-  if (wrong) throw new MlpipeError(wrong.message, { code: 'parameter-wrong', exit: EXIT.usage });
+  if (wrong) {
+    throw new MlpipeError(wrong.message, {
+      code: 'parameter-wrong',
+      todo: 'Correct what follows -S, or leave it out: the value in the file then holds.',
+      exit: EXIT.usage,
+    });
+  }
+  refuseWhatIsNotRead(loaded);
   const [problem] = problems;
   if (problem) {
     throw new MlpipeError(problem.message, {
@@ -133,6 +187,27 @@ export function contextOf(
     });
   }
   return { world: worldOf(project), plan, file: loaded.file, digest: digestOf(loaded.document.textDocument.getText()) };
+}
+
+/** A text that was only partly understood has a plan that says less than the text: it must not run as if it were all. */
+function refuseWhatIsNotRead({ file, document }: LoadedPipeline): void {
+  const { lexerErrors, parserErrors } = document.parseResult;
+  const [unread] = lexerErrors;
+  const [misplaced] = parserErrors;
+  if (unread === undefined && misplaced === undefined) return;
+  const token = misplaced?.token;
+  const line = unread?.line ?? token?.startLine;
+  const column = unread?.column ?? token?.startColumn;
+  throw new MlpipeError(unread?.message ?? misplaced?.message ?? 'The file cannot be read.', {
+    code: 'pipeline-errors',
+    todo: 'Run `mlpipe check` to see everything that is wrong.',
+    where: {
+      file: basename(file),
+      // At the end of a file there is no token that has a place.
+      line: Number.isFinite(line) ? (line ?? 1) : document.textDocument.lineCount,
+      column: Number.isFinite(column) ? (column ?? 1) : 1,
+    },
+  });
 }
 
 /** As much of a plan as the file allows. */

@@ -1,4 +1,6 @@
 /** The command line: words and their meaning. What they do is in `runtime/api.ts`, loaded only when it is needed. */
+import fs from 'node:fs';
+import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT, type ExitCode, MlpipeError } from '../errors.ts';
 import { type Output, reportError } from './output.ts';
@@ -63,11 +65,22 @@ function command<Options>(signature: string, description: string, load: () => Pr
       verbose: globals.verbose ?? false,
       debug: globals.debug ?? false,
     };
-    const { resolve } = await import('node:path');
+    const folder = folderOf(globals.C);
     const action = await load();
-    process.exitCode = await action({ folder: resolve(globals.C), output, version: VERSION }, options, ...names);
+    process.exitCode = await action({ folder, output, version: VERSION }, options, ...names);
   });
   return added;
+}
+
+/** Nothing may be written into a folder that is there only because its name was mistyped. */
+function folderOf(name: string): string {
+  const folder = resolve(name);
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+  throw new MlpipeError(`There is no folder ${name}.`, {
+    code: 'folder-missing',
+    todo: 'Name a folder after -C, or make one with `mlpipe init FOLDER`.',
+    exit: EXIT.usage,
+  });
 }
 
 const parameter = () =>
@@ -142,6 +155,13 @@ program
   .description('help, or `help exit-codes`')
   .action((topic?: string) => {
     const found = program.commands.find((each) => each.name() === topic);
+    if (topic !== undefined && topic !== 'exit-codes' && !found) {
+      throw new MlpipeError(`There is no command ${topic}.`, {
+        code: 'usage',
+        todo: '`mlpipe --help` lists the commands.',
+        exit: EXIT.usage,
+      });
+    }
     process.stdout.write(topic === 'exit-codes' ? EXIT_CODES : (found ?? program).helpInformation());
   });
 for (const name of LATER) {
@@ -160,7 +180,11 @@ for (const name of LATER) {
 function positive(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
-  throw new MlpipeError(`${text} is no whole number above 0.`, { code: 'usage', exit: EXIT.usage });
+  throw new MlpipeError(`${text} is no whole number above 0.`, {
+    code: 'usage',
+    todo: 'Write for example 2.',
+    exit: EXIT.usage,
+  });
 }
 
 // A reader that has seen enough (`mlpipe log | head`) is no error.

@@ -37,10 +37,19 @@ export function reportError(error: unknown, debug: boolean): ExitCode {
   }
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${paint('red', 'mlpipe:')} ${message}\n`);
+  if (isSystemError(error) && !debug) {
+    // The disk says no: the message names the path, and nothing is wrong with mlpipe.
+    process.stderr.write('  Next: check that this path is what is meant, and may be read and written.\n');
+    return EXIT.usage;
+  }
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else
     process.stderr.write('  Next: this is a fault of mlpipe; run it again with --debug and report what it prints.\n');
   return EXIT.usage;
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
 }
 
 /** Columns, as wide as they must be. */

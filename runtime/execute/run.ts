@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { probe } from '../environment/probe.ts';
-import { MlpipeError } from '../errors.ts';
+import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
@@ -43,6 +43,13 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
   const emit = options.onEvent ?? (() => undefined);
   const signal = options.signal ?? new AbortController().signal;
   const order = inOrder(plan);
+  if (order.length === 0) {
+    throw new MlpipeError(`${plan.pipeline} has no steps: there is nothing to run.`, {
+      code: 'no-steps',
+      todo: 'Write a `train` or a `step` block, or name the file that has them.',
+      exit: EXIT.usage,
+    });
+  }
   const named = namedSteps(plan, options.steps ?? []);
   const chosen = closure(plan, order, named, options.downstream ?? false);
   const forced =

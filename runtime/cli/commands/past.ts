@@ -2,7 +2,7 @@
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
 import type { StoredRecord } from '../../ledger/record.ts';
-import { answer, duration, metric, type Output, paint, shortDigest, table } from '../output.ts';
+import { answer, duration, metric, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
   folder: string;
@@ -20,7 +20,9 @@ export async function log(
       ...(options.step === undefined ? {} : { step: options.step }),
       limit: options.limit ?? (output.json ? Number.POSITIVE_INFINITY : 30),
     });
-    answer(output, records, () => (records.length === 0 ? 'Nothing has run yet.' : table(records.map(line))));
+    answer(output, records, () => table(records.map(line)));
+    if (records.length === 0 && !output.json)
+      talk(output, options.step === undefined ? 'Nothing has run yet.' : `Nothing called ${options.step} has run yet.`);
     return EXIT.yes;
   });
 }
@@ -104,18 +106,17 @@ export async function diff(
     answer(output, comparison, () =>
       options.md
         ? markdown
-        : comparison.differences.length === 0
-          ? 'They do not differ.'
-          : table(
-              comparison.differences.map(({ section, name, before, after }) => [
-                section,
-                name,
-                before ?? '–',
-                '→',
-                after ?? '–',
-              ]),
-            ),
+        : table(
+            comparison.differences.map(({ section, name, before, after }) => [
+              section,
+              name,
+              before ?? '–',
+              '→',
+              after ?? '–',
+            ]),
+          ),
     );
+    if (comparison.differences.length === 0 && !output.json) talk(output, 'They do not differ.');
     return EXIT.yes;
   });
 }

@@ -16,6 +16,13 @@ interface Context {
 
 export async function init({ folder, output }: Context, _options: unknown, name?: string): Promise<ExitCode> {
   const place = resolve(folder, name ?? '.');
+  if (fs.statSync(place, { throwIfNoEntry: false })?.isFile()) {
+    throw new MlpipeError(`${name ?? '.'} is a file.`, {
+      code: 'folder-missing',
+      todo: 'Name the folder that is to hold the pipeline.',
+      exit: EXIT.usage,
+    });
+  }
   fs.mkdirSync(place, { recursive: true });
   const { written, kept } = writeTemplate(place);
   await api.withProject(place, async (project) => {
@@ -78,7 +85,7 @@ export async function fmt(
   const { formatText } = await import('../../../grammar/formatting/formatter.ts');
   const results: { file: string; changed: boolean }[] = [];
   for (const file of filesOf(folder, names)) {
-    const text = fs.readFileSync(file, 'utf8');
+    const text = api.readPipelineText(file);
     const formatted = await formatText(text);
     const changed = formatted !== text;
     if (changed && !options.check) {
@@ -122,6 +129,6 @@ export async function pin(
 /** The files that are named; else every pipeline in the folder. */
 function filesOf(folder: string, names: readonly string[]): string[] {
   if (names.length > 0) return names.map((name) => api.pipelineFile(folder, name));
-  const found = fs.readdirSync(folder).filter((name) => name.endsWith('.mlpipe') && name !== '.mlpipe');
-  return found.length > 0 ? found.sort().map((name) => join(folder, name)) : [api.pipelineFile(folder)];
+  const found = api.pipelinesIn(folder);
+  return found.length > 0 ? found.map((name) => join(folder, name)) : [api.pipelineFile(folder)];
 }
