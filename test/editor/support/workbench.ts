@@ -79,17 +79,26 @@ export function models(tree: readonly TreeNode[]): TreeNode[] {
   return tree.flatMap(({ children }) => children).filter(({ kind }) => kind === 'model');
 }
 
-/** A message that the workbench shows; on a desktop, where it can't be read, nothing is waited for. */
+/**
+ * A message that the workbench shows; on a desktop, where it can't be read, nothing is waited for. A workbench that can
+ * be driven shows no toasts, so the list of messages is opened for it.
+ */
 export async function message(pattern: RegExp): Promise<void> {
   if (!hasPage) return;
   let last: string[] = [];
   await poll(
     async () => {
-      last = await texts('.notification-list-item-message');
+      await showMessages();
+      last = await texts('.notifications-center .notification-list-item-message');
       return last.some((text) => pattern.test(text));
     },
     { what: `a message like ${pattern}`, seen: () => last },
   );
+}
+
+export async function showMessages(): Promise<void> {
+  const open = await texts('.notifications-center.visible');
+  if (open.length === 0) await vscode.commands.executeCommand('notifications.showList');
 }
 
 export function closeMessages(): Thenable<unknown> {

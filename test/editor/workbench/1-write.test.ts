@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { click, hasPage, screenshot, texts } from '../support/page.ts';
@@ -15,6 +15,12 @@ import {
 } from '../support/workbench.ts';
 
 describe('writing a pipeline in VS Code', () => {
+  // What is trained later is trained from a folder without changes.
+  after(async () => {
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    rmSync(join(workspaceFolder(), 'fresh.mlpipe'), { force: true });
+  });
+
   it('has the language server running', async () => {
     const { language } = await mlpipe();
     await poll(() => language.state.kind === 'ready', { what: 'the language server', seen: () => language.state });

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { click, hasPage, hover, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { closeMessages, inTheme, lens, message, mlpipe, models, open, THEMES } from '../support/workbench.ts';
+import {
+  closeMessages,
+  inTheme,
+  lens,
+  message,
+  mlpipe,
+  models,
+  open,
+  showMessages,
+  THEMES,
+} from '../support/workbench.ts';
 
 describe('training in VS Code', () => {
   it('says in the empty view what to do first', async () => {
@@ -40,7 +50,10 @@ describe('training in VS Code', () => {
       seen: () => api.models.tree(),
     });
     await lens(document.uri, /Cancel/);
-    if (hasPage) await screenshot('training');
+    if (hasPage) {
+      await showMessages();
+      await screenshot('training');
+    }
     await poll(() => api.runs.all.length === 0, { what: 'the end of the run', seen: () => api.runs.all, seconds: 60 });
     await message(/recognise is done in .*accuracy \d+\.\d %/);
   });
@@ -90,6 +103,7 @@ describe('training in VS Code', () => {
     await poll(async () => (await texts('.pane-body .monaco-list-row')).some((text) => /1,797 rows/.test(text)), {
       what: 'the lineage in the view',
     });
+    for (let step = 0; step < 3; step++) await vscode.commands.executeCommand('workbench.action.increaseViewWidth');
     for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`models-${name}`));
     await hover('.pane-body .monaco-list-row', 'recognise');
     await poll(async () => (await texts('.monaco-hover')).some((text) => /Record/.test(text)), { what: 'the tooltip' });

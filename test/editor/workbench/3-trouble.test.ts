@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import type { Running } from '../../../extension/infrastructure/running.ts';
 import { click, hasPage, screenshot } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { closeMessages, message, mlpipe, models, open, workspaceFolder } from '../support/workbench.ts';
+import { closeMessages, message, mlpipe, models, open, showMessages, workspaceFolder } from '../support/workbench.ts';
 
 /** Starts a training that cannot be taken from what is stored, and waits until it is in the midst of it. */
 async function startTraining(): Promise<{ running: Running; answer: Thenable<unknown> }> {
@@ -27,8 +27,10 @@ describe('when something goes wrong in VS Code', () => {
     const api = await mlpipe();
     const before = models(api.models.tree()).length;
     const { answer } = await startTraining();
-    if (hasPage) await click('.notifications-toasts .monaco-button', 'Cancel');
-    else await vscode.commands.executeCommand('mlpipe.cancelRun');
+    if (hasPage) {
+      await showMessages();
+      await click('.notifications-center .monaco-button', 'Cancel');
+    } else await vscode.commands.executeCommand('mlpipe.cancelRun');
     await answer;
     assert.deepEqual(api.runs.all, []);
     await message(/cancelled/);
