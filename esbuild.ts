@@ -1,8 +1,9 @@
 /** Builds what ships: one bundle a process, into `dist/`. */
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
 
 const require = createRequire(import.meta.url);
@@ -41,17 +42,27 @@ const entries: Record<string, string> = {
   'facts-worker': 'runtime/facts/worker.ts',
 };
 
-const dist = new URL('dist/', import.meta.url).pathname;
-await rm(dist, { recursive: true, force: true });
-await mkdir(dist, { recursive: true });
-await Promise.all(
-  Object.entries(entries).map(([name, entry]) =>
-    build({ ...common, entryPoints: [entry], outfile: join(dist, `${name}.cjs`) }),
-  ),
-);
-
-// The WASM back end looks for its binaries beside the bundle.
-const wasm = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
-for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm']) {
-  await copyFile(join(wasm, name), join(dist, name));
+const dist = fileURLToPath(new URL('dist/', import.meta.url));
+// Built beside, then moved over: whoever runs from `dist/` meanwhile finds either the old bundle or the new one.
+const building = fileURLToPath(new URL(`node_modules/.cache/mlpipe-build-${process.pid}/`, import.meta.url));
+await rm(building, { recursive: true, force: true });
+await mkdir(building, { recursive: true });
+try {
+  await Promise.all(
+    Object.entries(entries).map(([name, entry]) =>
+      build({ ...common, entryPoints: [entry], outfile: join(building, `${name}.cjs`) }),
+    ),
+  );
+  // The WASM back end looks for its binaries beside the bundle.
+  const wasm = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
+  for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm']) {
+    await copyFile(join(wasm, name), join(building, name));
+  }
+  await mkdir(dist, { recursive: true });
+  const made = await readdir(building);
+  for (const name of made) await rename(join(building, name), join(dist, name));
+  for (const name of await readdir(dist))
+    if (!made.includes(name)) await rm(join(dist, name), { recursive: true, force: true });
+} finally {
+  await rm(building, { recursive: true, force: true });
 }
