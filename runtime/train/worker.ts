@@ -5,6 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { MlpipeError } from '../errors.ts';
+import { checkNode } from '../node-floor.cjs';
 import { runEvaluation } from './evaluation.ts';
 import type { WorkerJob, WorkerMessage } from './job.ts';
 import { runTraining } from './training.ts';
@@ -26,7 +27,7 @@ process.on('message', (message) => {
   if ((message as { type?: string } | null)?.type === 'cancel') cancelled.abort();
 });
 
-void main().then((code) => {
+void (checkNode() ? main() : Promise.resolve(2)).then((code) => {
   process.exitCode = code;
   if (process.connected) process.disconnect();
 });
