@@ -4,15 +4,10 @@
  */
 import process from 'node:process';
 import manifest from '../package.json' with { type: 'json' };
-import { nodeProblem } from './node-floor.ts';
+import { checkNode } from '../runtime/node-floor.cjs';
 
-const problem = nodeProblem(process.versions.node, manifest.engines.node);
-if (problem === undefined) {
-  void start();
-} else {
-  process.stderr.write(`${problem}\n`);
-  process.exitCode = 1;
-}
+if (checkNode()) void start();
+else process.exitCode = 2;
 
 async function start(): Promise<void> {
   // Loaded only now: an old Node must have been told of before anything that it cannot load.

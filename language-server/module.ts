@@ -22,6 +22,7 @@ import { MlpipeCompletionProvider } from './features/completion.ts';
 import { MlpipeDefinitionProvider } from './features/definition.ts';
 import { MlpipeDocumentLinkProvider } from './features/document-links.ts';
 import { MlpipeDocumentSymbolProvider } from './features/document-symbols.ts';
+import { MlpipeDocumentationProvider } from './features/documentation.ts';
 import { MlpipeFoldingRangeProvider } from './features/folding.ts';
 import { MlpipeHoverProvider } from './features/hover.ts';
 import { MlpipeInlayHintProvider } from './features/inlay-hints.ts';
@@ -76,10 +77,14 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       },
     } satisfies Module<MlpipeSharedServices, PartialLangiumSharedServices>,
   );
-  const facts = new FactsKeeper(shared, new FactsService(), world, connection);
+  const factsService = new FactsService();
+  const facts = new FactsKeeper(shared, factsService, world, connection);
   const mlpipe = inject(createDefaultModule({ shared }), MlpipeGeneratedModule, MlpipeModule, {
+    documentation: {
+      DocumentationProvider: (services: MlpipeServices) => new MlpipeDocumentationProvider(services),
+    },
     lsp: {
-      CodeActionProvider: () => new MlpipeCodeActionProvider(() => []),
+      CodeActionProvider: () => new MlpipeCodeActionProvider(),
       CodeLensProvider: () => new MlpipeCodeLensProvider(facts),
       CompletionProvider: (services: MlpipeServices) => new MlpipeCompletionProvider(services),
       DefinitionProvider: (services: MlpipeServices) => new MlpipeDefinitionProvider(services),
@@ -93,7 +98,8 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       SemanticTokenProvider: (services: MlpipeServices) => new MlpipeSemanticTokenProvider(services),
       SignatureHelp: (services: MlpipeServices) => new MlpipeSignatureHelpProvider(services),
     },
-  } satisfies Module<MlpipeServices, PartialLangiumServices>);
+    rules: { Facts: () => factsService },
+  } satisfies Module<MlpipeServices, PartialLangiumServices & Partial<MlpipeAddedServices>>);
   shared.ServiceRegistry.register(mlpipe);
   return { shared, mlpipe, facts };
 }

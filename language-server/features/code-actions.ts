@@ -13,22 +13,9 @@ import {
   type TextEdit,
 } from 'vscode-languageserver';
 import { CATALOGUE } from '../../grammar/rules/catalogue.ts';
-
-/** What can be done by one click: text edits in the document of the diagnostic. */
-export interface Fix {
-  title: string;
-  edits: TextEdit[];
-}
-
-export type FixesOf = (document: LangiumDocument, diagnostic: Diagnostic) => readonly Fix[];
+import { type Fix, fixesOf } from '../../grammar/rules/report.ts';
 
 export class MlpipeCodeActionProvider implements CodeActionProvider {
-  private readonly fixesOf: FixesOf;
-
-  constructor(fixesOf: FixesOf) {
-    this.fixesOf = fixesOf;
-  }
-
   getCodeActions(document: LangiumDocument, { context, range }: CodeActionParams): CodeAction[] {
     if (document.uri.scheme === 'builtin') return [];
     const wanted = (kind: string) =>
@@ -44,7 +31,7 @@ export class MlpipeCodeActionProvider implements CodeActionProvider {
   }
 
   private quickFixes(document: LangiumDocument, diagnostic: Diagnostic): CodeAction[] {
-    const fixes = this.fixesOf(document, diagnostic);
+    const fixes = fixesOf(diagnostic);
     return fixes.map((fix) => ({
       title: fix.title,
       kind: CodeActionKind.QuickFix,
@@ -58,7 +45,7 @@ export class MlpipeCodeActionProvider implements CodeActionProvider {
   private fixAll(document: LangiumDocument): CodeAction[] {
     const fixes: Fix[] = [];
     for (const diagnostic of document.diagnostics ?? []) {
-      const [only, ...others] = this.fixesOf(document, diagnostic);
+      const [only, ...others] = fixesOf(diagnostic);
       if (only !== undefined && others.length === 0) fixes.push(only);
     }
     const edits: TextEdit[] = [];

@@ -26,7 +26,7 @@ export class MlpipeCodeLensProvider implements CodeLensProvider {
   provideCodeLens(document: LangiumDocument): CodeLens[] {
     const root = document.parseResult.value;
     if (!ast.isFile(root) || document.uri.scheme === 'builtin') return [];
-    const uri = document.uri.toString();
+    const { uri } = document.textDocument;
     const { runs } = this.facts.factsOf(document);
     return root.elements.flatMap((element) => {
       const range = element.$cstNode?.range;

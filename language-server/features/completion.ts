@@ -34,7 +34,7 @@ import type { MlpipeServices } from '../module.ts';
 import { completeFiles, pathAt } from './completion-files.ts';
 import { snippets } from './completion-snippets.ts';
 import { presentationOf } from './declarations.ts';
-import { parameterDocumentation } from './documentation.ts';
+import { markdownOf } from './documentation.ts';
 
 /** Facts that may stand more than once in a block. */
 const repeatable: ReadonlySet<string> = new Set([
@@ -104,7 +104,7 @@ export class MlpipeCompletionProvider extends DefaultCompletionProvider {
       kind: CompletionItemKind.Keyword,
       detail: 'keyword',
       sortText: `1${keyword.value}`,
-      ...(documentation ? { documentation: { kind: 'markdown', value: plainComment(documentation) } } : {}),
+      ...(documentation ? { documentation: { kind: 'markdown', value: markdownOf(documentation) } } : {}),
     });
     const snippet = rule && isFirst(keyword, rule) ? snippets[rule.name]?.[keyword.value] : undefined;
     if (snippet !== undefined && this.clientCapabilities?.completionItem?.snippetSupport) {
@@ -171,8 +171,6 @@ export class MlpipeCompletionProvider extends DefaultCompletionProvider {
       sortText: `0${node && isBuiltin(node) ? 'z' : 'a'}${description.name}`,
     };
     if (ast.isParameter(node)) {
-      const written = parameterDocumentation(this.documentationProvider, node);
-      if (written) item.documentation = { kind: 'markdown', value: written };
       item.insertText = `${description.name}: `;
     }
     if (ast.isCallable(node) && this.clientCapabilities?.completionItem?.snippetSupport) {
@@ -262,11 +260,4 @@ function detailOf(node: AstNode, noun: string): string {
   if (ast.isPart(node)) return `part ${node.share?.$cstNode?.text ?? ''}`.trim();
   if (ast.isCallable(node)) return node.kind;
   return noun;
-}
-
-function plainComment(comment: string): string {
-  return comment
-    .replace(/^\/\*\*?|\*\/$/g, '')
-    .replace(/^\s*\*\s?/gm, '')
-    .trim();
 }

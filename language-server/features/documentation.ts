@@ -1,14 +1,34 @@
-/** What is written about something where it is declared. */
-import { AstUtils, type DocumentationProvider } from 'langium';
+/** What is written about something where it is declared, as Markdown. */
+import { type AstNode, AstUtils, type CommentProvider, type DocumentationProvider } from 'langium';
 import * as ast from '../../grammar/generated/ast.ts';
 
-/** An argument's own comment, or the `@param` line of what it belongs to. */
-export function parameterDocumentation(provider: DocumentationProvider, parameter: ast.Parameter): string | undefined {
-  const own = provider.getDocumentation(parameter);
-  if (own) return own;
-  const owner = AstUtils.getContainerOfType(parameter.$container, (node) => ast.isCallable(node) || ast.isMetric(node));
-  const all = owner && provider.getDocumentation(owner);
-  if (!all) return undefined;
-  const line = new RegExp(`@param\\*?\\s+\`?${parameter.name}\`?\\s*[-–—]?\\s*(.*)`).exec(all);
-  return line?.[1]?.trim() || undefined;
+export class MlpipeDocumentationProvider implements DocumentationProvider {
+  private readonly comments: CommentProvider;
+
+  constructor(services: { documentation: { CommentProvider: CommentProvider } }) {
+    this.comments = services.documentation.CommentProvider;
+  }
+
+  /** An argument has a comment of its own, or a `@param` line where its layer, loss or metric is documented. */
+  getDocumentation(node: AstNode): string | undefined {
+    const own = this.comments.getComment(node);
+    if (own !== undefined) return markdownOf(own);
+    if (!ast.isParameter(node)) return undefined;
+    const owner = AstUtils.getContainerOfType(node.$container, (other) => ast.isCallable(other) || ast.isMetric(other));
+    const comment = owner && this.comments.getComment(owner);
+    const line = comment && new RegExp(`@param\\s+${node.name}\\b\\s*(.*)`).exec(comment);
+    return line?.[1]?.replace(/\*\/\s*$/, '').trim() || undefined;
+  }
+}
+
+/** A comment without its stars; each `@param` line is an item of a list. */
+export function markdownOf(comment: string): string {
+  return comment
+    .replace(/^\/\*\*?|\*\/$/g, '')
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^\s*\*? ?/, '').trimEnd())
+    .join('\n')
+    .trim()
+    .replace(/^@param\s+(\w+)\s*/gm, '- `$1`: ')
+    .replace(/([^\n])\n(- `)/, '$1\n\n$2');
 }

@@ -9,7 +9,6 @@ import { inferModel } from '../../grammar/typing/model.ts';
 import type { MlpipeServices } from '../module.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf, presentationOf } from './declarations.ts';
-import { parameterDocumentation } from './documentation.ts';
 import { sourceOf } from './sources.ts';
 import { agoText, bytesText, countText, metricText } from './wording.ts';
 
@@ -44,9 +43,7 @@ export class MlpipeHoverProvider extends AstNodeHoverProvider {
 
   private describe(node: AstNode, at: AstNode, facts: Facts): string {
     const lines = [`\`\`\`mlpipe\n${headline(node)}\n\`\`\``];
-    const documentation = ast.isParameter(node)
-      ? parameterDocumentation(this.services.documentation.DocumentationProvider, node)
-      : this.services.documentation.DocumentationProvider.getDocumentation(node);
+    const documentation = this.services.documentation.DocumentationProvider.getDocumentation(node);
     if (documentation) lines.push(documentation);
     else if (this.comments.getComment(node) === undefined) lines.push(...precedingComment(node));
     lines.push(...known(node, at, facts));
@@ -104,19 +101,16 @@ function layerLines(call: ast.LayerCall): string[] {
 function dataLines(data: ast.Data, facts: Facts): string[] {
   const source = sourceOf(data, facts);
   const pin = data.facts.find(ast.isPinFact)?.digest;
-  if (source === undefined) return [pin ? `Pinned at \`${shortDigest(pin)}\`.` : 'Not pinned.'];
-  if (source.state === 'missing')
-    return [`The source is not there${source.inStore ? '; the pinned content is in the store' : ''}.`];
-  if (source.state === 'unreadable') return [`The source cannot be read: ${source.reason}`];
+  const pinned = pin ? `Pinned at \`${shortDigest(pin)}\`.` : 'Not pinned.';
+  if (source === undefined) return [pinned];
+  if (source.state === 'missing') {
+    return [`The source is not there${source.inStore ? '; the pinned content is in the store' : ''}.`, pinned];
+  }
+  if (source.state === 'unreadable') return [`The source cannot be read: ${source.reason}`, pinned];
   const size = [bytesText(source.bytes)];
   if (source.files !== undefined) size.unshift(`${countText(source.files)} files`);
   if (source.table) size.unshift(`${countText(source.table.rows)} rows`, `${source.table.columns.length} columns`);
-  const state =
-    pin === undefined
-      ? 'Not pinned.'
-      : pin === source.digest
-        ? 'Pinned, and as pinned.'
-        : 'The content differs from its pin.';
+  const state = pin === undefined || pin === source.digest ? pinned : 'The content differs from its pin.';
   return [`${size.join(' · ')} · changed ${agoText(source.modified, Date.now())}`, state];
 }
 

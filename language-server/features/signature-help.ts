@@ -9,7 +9,6 @@ import type {
 } from 'vscode-languageserver';
 import * as ast from '../../grammar/generated/ast.ts';
 import type { MlpipeServices } from '../module.ts';
-import { parameterDocumentation } from './documentation.ts';
 
 type Owner = ast.Callable | ast.Metric;
 
@@ -53,7 +52,7 @@ export class MlpipeSignatureHelpProvider implements SignatureHelpProvider {
       .replace(/\/\*[\s\S]*?\*\//g, '')
       .replace(/\s+/g, ' ')
       .trim();
-    const documentation = parameterDocumentation(this.documentation, parameter);
+    const documentation = this.documentation.getDocumentation(parameter);
     return {
       label: written ?? parameter.name,
       ...(documentation ? { documentation: { kind: 'markdown', value: documentation } } : {}),

@@ -15,7 +15,7 @@ export function watchPaths(paths: readonly string[], changed: () => void): { dis
   const folders = new Map<string, Set<string> | 'all'>();
   for (const path of paths) {
     const fixed = beforePlaceholder(path);
-    const there = fs.statSync(fixed, { throwIfNoEntry: false });
+    const there = statOf(fixed);
     if (fixed !== path || there?.isDirectory()) folders.set(fixed, 'all');
     if (there?.isDirectory()) continue;
     const folder = nearestFolder(fixed);
@@ -47,6 +47,15 @@ export function watchPaths(paths: readonly string[], changed: () => void): { dis
       for (const watcher of watchers) watcher.close();
     },
   };
+}
+
+/** A name that no disk can hold is not there either. */
+function statOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function beforePlaceholder(path: string): string {

@@ -1,0 +1,3 @@
+export const FLOOR: string;
+export function checkNode(): boolean;
+export function unsupportedNode(): string | null;

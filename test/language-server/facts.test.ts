@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Hover } from 'vscode-languageserver-protocol';
+import { Client } from './client.ts';
+import { positionOf } from './sample.ts';
+
+const TEXT = `pipeline p
+
+data d {
+  from  "data/a.csv"
+  schema {
+    x  float
+    y  class(2)
+  }
+}
+`;
+
+describe('what the world says', () => {
+  let folder: string;
+  let uri: string;
+  let client: Client;
+
+  beforeEach(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'mlpipe-facts-')));
+    await mkdir(join(folder, 'data'));
+    await writeFile(join(folder, 'data', 'a.csv'), 'x,y\n1,0\n2,1\n3,0\n');
+    uri = pathToFileURL(join(folder, 'a.mlpipe')).toString();
+    client = await Client.start({ folders: [pathToFileURL(folder).toString()] });
+  });
+
+  afterEach(async () => {
+    client.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const publications = () => client.publications.filter((params) => params.uri === uri).length;
+  const hoverOf = async (needle: string, after: number) => {
+    const position = positionOf(TEXT, needle, after);
+    return JSON.stringify(
+      await client.request<Hover | null>('textDocument/hover', { textDocument: { uri }, position }),
+    );
+  };
+
+  /** A hover says what is known; every look at the world that found something ends with a publication. */
+  async function untilHover(needle: string, after: number, expected: RegExp): Promise<void> {
+    for (let seen = publications(); ; seen = publications()) {
+      if (expected.test(await hoverOf(needle, after))) return;
+      await client.until(`hover ${expected}`, () => publications() > seen);
+    }
+  }
+
+  it('follows what the language says, in a publication of its own', async () => {
+    await client.open(uri, TEXT);
+    await client.diagnostics(uri);
+    assert.doesNotMatch(await hoverOf('data d', 5), /rows/);
+    await untilHover('data d', 5, /3 rows/);
+    assert.match(await hoverOf('x  float', 0), /3 values, 0 missing.*from 1 to 3.*mean 2 ± 1/);
+    assert.ok(publications() >= 2);
+    assert.deepEqual(
+      new Set(client.publications.filter((params) => params.uri === uri).map(({ version }) => version)),
+      new Set([1]),
+    );
+  });
+
+  it('follows a change of the data', async () => {
+    await client.open(uri, TEXT);
+    await untilHover('data d', 5, /3 rows/);
+    await writeFile(join(folder, 'data', 'a.csv'), 'x,y\n1,0\n2,1\n3,0\n4,1\n');
+    await untilHover('data d', 5, /4 rows/);
+    // As editors and programs save: beside it, then renamed over it.
+    await writeFile(join(folder, 'data', 'new'), 'x,y\n1,0\n');
+    await rename(join(folder, 'data', 'new'), join(folder, 'data', 'a.csv'));
+    await untilHover('data d', 5, /1 rows/);
+    await unlink(join(folder, 'data', 'a.csv'));
+    await untilHover('data d', 5, /not there/);
+    await writeFile(join(folder, 'data', 'a.csv'), 'x,y\n1,0\n2,1\n');
+    await untilHover('data d', 5, /2 rows/);
+  });
+
+  it('is not shown for another question: what is known of a file goes with the name of the file', async () => {
+    await client.open(uri, TEXT);
+    await untilHover('data d', 5, /3 rows/);
+    const end = positionOf(TEXT, 'a.csv', 1);
+    const version = await client.change(uri, { range: { start: end, end }, text: 'b' });
+    await client.diagnostics(uri, (params) => params.version === version);
+    assert.doesNotMatch(await hoverOf('data d', 5), /rows/);
+    await untilHover('data d', 5, /not there/);
+  });
+
+  it('stays while what it is about stays', async () => {
+    await client.open(uri, TEXT);
+    await untilHover('data d', 5, /3 rows/);
+    const end = positionOf(TEXT, 'pipeline p', 10);
+    const version = await client.change(uri, { range: { start: end, end }, text: 'q' });
+    await client.diagnostics(uri, (params) => params.version === version);
+    assert.match(await hoverOf('data d', 5), /3 rows/);
+  });
+
+  it('is gathered in a workspace that is not trusted too, as far as nothing is executed for it', async () => {
+    client.kill();
+    client = await Client.start({
+      folders: [pathToFileURL(folder).toString()],
+      initializationOptions: { trusted: false },
+    });
+    await client.open(uri, TEXT);
+    await untilHover('data d', 5, /3 rows/);
+  });
+});
