@@ -2,6 +2,7 @@
 import type { LangiumDocument } from 'langium';
 import type { MlpipeServices } from './module.ts';
 import type { Facts } from './rules/facts.ts';
+import { fixesOf } from './rules/report.ts';
 
 /** One diagnostic, with places as an editor counts them: lines and columns from 1. */
 export interface Finding {
@@ -21,16 +22,17 @@ const SEVERITIES = ['error', 'warning', 'information', 'hint'] as const;
 /**
  * Every finding in a linked document, in the order of the text.
  *
- * @param _facts what the world says; a rule whose fact is missing keeps silent
+ * @param facts what the world says; a rule whose fact is missing keeps silent
  */
 export async function checkDocument(
   services: MlpipeServices,
   document: LangiumDocument,
-  _facts: Facts,
+  facts: Facts,
 ): Promise<Finding[]> {
+  services.rules.Facts.set(document.uri, facts);
   const diagnostics = await services.validation.DocumentValidator.validateDocument(document);
   return diagnostics
-    .map(({ range, severity, code, message }) => ({
+    .map(({ range, severity, code, message, data }) => ({
       line: range.start.line + 1,
       column: range.start.character + 1,
       endLine: range.end.line + 1,
@@ -38,7 +40,7 @@ export async function checkDocument(
       severity: SEVERITIES[(severity ?? 1) - 1] ?? 'error',
       code: String(code ?? 'MLP1000'),
       message: typeof message === 'string' ? message : message.value,
-      fixes: [],
+      fixes: fixesOf({ data }).map(({ title }) => title),
     }))
     .sort((one, other) => one.line - other.line || one.column - other.column);
 }

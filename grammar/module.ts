@@ -14,9 +14,10 @@ import {
   type PartialLangiumCoreServices,
 } from 'langium';
 import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from './generated/module.ts';
+import { FactsService } from './rules/facts-service.ts';
+import { MlpipeRuleValidator } from './rules/validator.ts';
 import { MlpipeScopeComputation } from './scoping/scope-computation.ts';
 import { MlpipeScopeProvider } from './scoping/scope-provider.ts';
-import { MlpipeDocumentValidator } from './syntax/document-validator.ts';
 import { LayoutLexer } from './syntax/layout.ts';
 import { MlpipeParserErrorMessageProvider } from './syntax/messages.ts';
 import { MlpipeTokenBuilder } from './syntax/tokens.ts';
@@ -24,7 +25,9 @@ import { MlpipeValueConverter } from './syntax/values.ts';
 import { MlpipeWorkspaceManager } from './workspace-manager.ts';
 
 /** What this language has beyond Langium's own services. Rooms of this floor add theirs here. */
-export type MlpipeAddedServices = Record<never, never>;
+export interface MlpipeAddedServices {
+  rules: { Facts: FactsService };
+}
 
 export type MlpipeServices = LangiumCoreServices & MlpipeAddedServices;
 
@@ -40,7 +43,10 @@ export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & M
     ScopeProvider: (services) => new MlpipeScopeProvider(services),
   },
   validation: {
-    DocumentValidator: (services) => new MlpipeDocumentValidator(services),
+    DocumentValidator: (services) => new MlpipeRuleValidator(services),
+  },
+  rules: {
+    Facts: () => new FactsService(),
   },
 };
 

@@ -1,8 +1,11 @@
 /** From a linked file to its plan. Pure and deterministic: the order of facts and blocks, comments and layout mean nothing. */
 
+import { posix } from 'node:path';
 import type { AstNode } from 'langium';
 import { AstUtils, type LangiumDocument } from 'langium';
 import * as ast from '../generated/ast.ts';
+import { NO_FACTS } from '../rules/facts.ts';
+import { diagnosticsOf } from '../rules/validator.ts';
 import { isDeclaration } from '../scoping/declarations.ts';
 import { dataOf, targetOf } from '../scoping/targets.ts';
 import { argumentValues } from '../typing/arguments.ts';
@@ -49,6 +52,32 @@ export class LowerError extends Error {
     this.reason = reason;
     this.problems = problems;
   }
+}
+
+/**
+ * The plan of a file that has no errors. Defined for each such file.
+ *
+ * @throws LowerError `errors` where this file or one that it imports has errors, `parameters` where a given parameter is
+ * unknown or not allowed, `incomplete` where the given parameters make a model or a step impossible
+ */
+export function lower(document: LangiumDocument<ast.File>, options: LowerOptions = {}): Plan {
+  const errors = filesOf(document).flatMap((file) => errorsOf(file, document));
+  if (errors.length > 0) throw new LowerError('errors', errors);
+  const { plan, problems, wrongParameters } = lowerWhatIsWhole(document, options);
+  if (wrongParameters.length > 0) throw new LowerError('parameters', wrongParameters);
+  if (problems.length > 0) throw new LowerError('incomplete', problems);
+  return plan;
+}
+
+function errorsOf(file: LangiumDocument<ast.File>, entry: LangiumDocument<ast.File>): LowerProblem[] {
+  const name = posix.relative(posix.dirname(entry.uri.path), file.uri.path);
+  return diagnosticsOf(file, NO_FACTS)
+    .filter(({ severity }) => severity === 1)
+    .map(({ range, code, message }) => ({
+      message: typeof message === 'string' ? message : message.value,
+      code: String(code),
+      where: { file: name, line: range.start.line + 1, column: range.start.character + 1 },
+    }));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What is known of the world, by document. Facts come in from outside; rules only ever read them. */
-import type { URI } from 'langium';
+import { type AstNode, AstUtils, type URI } from 'langium';
 import { type Facts, NO_FACTS } from './facts.ts';
 
 export class FactsService {
@@ -12,6 +12,11 @@ export class FactsService {
   /** Nothing is known until something was set. */
   get(uri: URI): Facts {
     return this.byDocument.get(uri.toString()) ?? NO_FACTS;
+  }
+
+  /** What is known around the document of a node. */
+  of(node: AstNode): Facts {
+    return this.get(AstUtils.getDocument(node).uri);
   }
 
   delete(uri: URI): void {

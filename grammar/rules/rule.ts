@@ -3,7 +3,8 @@ import { type AstNode, type LangiumDocument, type ReferenceInfo, UriUtils } from
 import type { Range } from 'vscode-languageserver-protocol';
 import type * as ast from '../generated/ast.ts';
 import type { Code } from './catalogue.ts';
-import { type Facts, factKey } from './facts.ts';
+import { type Facts, factKey, type SourceFact } from './facts.ts';
+import type { Fix } from './report.ts';
 
 export interface Finding {
   code: Code;
@@ -15,15 +16,12 @@ export interface Finding {
   index?: number;
   /** In the place of the node's own range. */
   range?: Range;
-  /** What a fix needs to know. */
-  data?: FixData;
+  fixes?: Fix[];
   /** Shown faded, as what can be left out. */
   unnecessary?: boolean;
+  /** What else is meant, and why. */
   related?: { node: AstNode; message: string };
 }
-
-/** Plain data: it travels to an editor and back. */
-export type FixData = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 export type Report = (finding: Finding) => void;
 
@@ -36,7 +34,14 @@ export interface RuleContext {
 
 export type Rule<T extends AstNode> = (node: T, report: Report, context: RuleContext) => void;
 
-/** The key in `Facts.sources` of a path that is written in a file. */
-export function factKeyOf(document: LangiumDocument, path: string): string {
-  return factKey(UriUtils.resolvePath(UriUtils.dirname(document.uri), path.replaceAll('\\', '/')).fsPath);
+/** What is known of a path that is written in the document. */
+export function sourceFact({ document, facts }: RuleContext, path: string): SourceFact | undefined {
+  const uri = UriUtils.resolvePath(UriUtils.dirname(document.uri), path.replaceAll('\\', '/'));
+  return facts.sources[factKey(uri.fsPath)];
+}
+
+/** Names as a sentence lists them: `a`, `b` and `c`. */
+export function listed(names: readonly string[], last = 'and'): string {
+  const quoted = names.map((name) => `\`${name}\``);
+  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} ${last} ${quoted.at(-1)}`;
 }

@@ -1,5 +1,5 @@
 /** Expansions: `train recognise for rate in [1e-2, 1e-3]` is two trainings. */
-import * as ast from '../generated/ast.ts';
+import type * as ast from '../generated/ast.ts';
 import { type Bindings, evaluate, NO_BINDINGS } from './evaluate.ts';
 import { nameOfValue, planValueOf, type Value } from './values.ts';
 

@@ -1,0 +1,132 @@
+/** The rule book: which rules speak of which kind of node. */
+import type { AstNode } from 'langium';
+import type * as ast from '../generated/ast.ts';
+import * as data from './data.ts';
+import * as delivery from './delivery.ts';
+import * as environment from './environment.ts';
+import * as models from './models.ts';
+import * as names from './names.ts';
+import type { Rule } from './rule.ts';
+import * as steps from './steps.ts';
+import * as values from './values.ts';
+
+type Book = { [Type in keyof ast.MlpipeAstType]?: readonly Rule<ast.MlpipeAstType[Type]>[] };
+
+const whole = [names.factMustStandOnce, names.blockMustBeWhole] as const;
+const call = [values.argumentMustBeNamed, values.argumentMustBeGivenOnce, values.argumentMustBeGiven] as const;
+const library = [names.libraryMustNotBeExtended] as const;
+
+const BOOK: Book = {
+  File: [
+    names.nameMustBeGivenOnce,
+    names.referencesMustNotGoInCircles,
+    names.declarationShouldBeUsed,
+    values.valueMustBeComputable,
+    values.valueMustHaveItsType,
+    values.numberMustHaveItsUnit,
+    values.unitMustFit,
+    values.valueMustBeInRange,
+    steps.outputMustHaveOneStep,
+  ],
+  Unknown: [names.wordMustBeKnown],
+  PipelineHeader: [names.pipelineMustStandFirst],
+  Import: [names.importedFileMustBeThere],
+
+  Environment: [...whole],
+  EngineFact: [environment.versionMustBeExact, environment.engineMustBeProvisionable],
+  InterpreterFact: [
+    environment.versionMustBeExact,
+    environment.interpreterShouldHaveLock,
+    environment.lockShouldBePinned,
+    environment.lockMustMatchItsPin,
+    environment.lockMustBeThere,
+    environment.pinMustHaveLock,
+    environment.interpreterMayDiffer,
+    data.pinMustBeWhole,
+  ],
+  HardwareFact: [environment.hardwareShouldBePresent],
+  ResultsFact: [environment.repeatableEngineMustBeDeterministic],
+
+  Data: [
+    ...whole,
+    names.innerNameMustBeGivenOnce,
+    data.dataMustBePinned,
+    data.mutableSourceMustBeSnapshot,
+    data.dataMustBeThere,
+    data.columnMustBeInData,
+    data.valuesMustFitSchema,
+    data.dataShouldBeKept,
+    data.sourceShouldLieInProject,
+  ],
+  PinFact: [data.pinMustBeWhole, data.outputShouldNotBePinned, data.dataMustMatchItsPin],
+  Column: [values.columnMustHaveColumnType],
+  ClassType: [data.classesMustDiffer],
+  SplitFact: [...whole, data.splitMustAddUp],
+  StratifyFact: [data.stratifiedColumnMustHaveClasses],
+
+  Model: [
+    ...whole,
+    models.modelMustHaveLayers,
+    models.modelMustHaveKnownLayers,
+    models.shapesMustFit,
+    models.normalizationMustStandFirst,
+    models.embeddingMustKnowItsNumbers,
+  ],
+  InputFact: [models.inputMustBeNumbers],
+  LayerCall: [...call],
+  Call: [...call],
+
+  Train: [
+    ...whole,
+    data.testDataMustNotBeTrainedOn,
+    environment.trainingShouldBeSeeded,
+    environment.trainingMustHaveEngine,
+    models.targetMustBeClear,
+    models.targetMustNotBeInput,
+    models.outputMustFitTarget,
+    models.lossMustFitTarget,
+    models.lossShouldFitActivation,
+    models.engineMustTrainEverything,
+  ],
+  Sweep: [names.sweepMustBeList],
+  OnFact: [models.dataMustHaveColumnsOfModel],
+  ValidateFact: [models.dataMustHaveColumnsOfModel],
+  BatchFact: [models.batchShouldFitData],
+  StopFact: [models.metricMustApply, models.stopShouldHaveValidation],
+  WeightsFact: [models.weightsMustFitClasses],
+
+  Evaluate: [data.testDataMustNotBeTrainedOn, data.testDataShouldNotBeValidatedOn, models.dataMustHaveColumnsOfModel],
+  Gate: [
+    ...call,
+    models.metricMustApply,
+    models.classMustBeKnown,
+    models.gateShouldPointTheRightWay,
+    delivery.gateShouldHaveTolerance,
+  ],
+
+  Step: [...whole, names.innerNameMustBeGivenOnce, steps.readShouldBeDeclared, steps.commandMustNameWhatHasContent],
+  RunFact: [steps.programMustBeFound],
+  ReadFact: [steps.readMustBeThere, steps.outputShouldBeReadByName, steps.pathMustLieInProject],
+  OutFact: [steps.pathMustLieInProject],
+
+  Deploy: [...whole, delivery.deploymentMustHaveGate, delivery.expansionMustBeChosen],
+  Monitor: [...whole, delivery.monitorMustHaveBaseline],
+  ExpectFact: [delivery.subjectMustApply],
+  TolerateFact: [delivery.toleranceShouldNotHideClass],
+
+  Secret: [values.secretMustNotBeKept, delivery.secretShouldBeSet],
+  NameExpression: [delivery.expansionMustBeChosen],
+
+  Callable: [...library],
+  TypeDeclaration: [...library],
+  ChoiceDeclaration: [...library],
+  Metric: [...library],
+  Unit: [...library],
+  MemberDeclaration: [...library],
+};
+
+/** By the type of a node. */
+export const RULES: ReadonlyMap<string, readonly Rule<AstNode>[]> = new Map(
+  // The book binds each rule to the type that its key names, and `run.ts` looks it up by a node's own type.
+  Object.entries(BOOK) as [string, readonly Rule<AstNode>[]][],
+);
