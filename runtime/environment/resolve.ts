@@ -6,7 +6,7 @@ import type { Digest, EnvironmentPlan, InterpreterPlan } from '../../grammar/pla
 import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedEnvironment } from '../ledger/record.ts';
-import { evidence, probe } from './probe.ts';
+import { evidence, hardwareIdentity, probe } from './probe.ts';
 
 export interface ResolvedEnvironment {
   recorded: RecordedEnvironment;
@@ -46,6 +46,8 @@ export async function resolveEnvironment(
   checkHardware(plan, machine);
   if (plan.engine) identity.engine = `${plan.engine.name} ${plan.engine.version}`;
   if (plan.results) identity.results = plan.results;
+  // In the key only where it is asked for: every machine would otherwise run everything once more.
+  if (plan.results === 'repeatable') identity.hardware = hardwareIdentity();
   const searchPath: string[] = [];
   for (const interpreter of plan.interpreters) {
     const found = find(plan, interpreter, machine);

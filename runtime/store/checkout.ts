@@ -10,7 +10,7 @@ import { hashFile } from './work.ts';
 
 /**
  * Replaces `destination` atomically. Writable files are copies (sharing blocks where the disk can); read-only ones are
- * hard links to the object itself, or copies where links cannot be made. An executable file is always a copy, because
+ * hard links to the object itself, or copies where links cannot be made or would protect nothing. An executable file is always a copy, because
  * a link has the object's mode.
  *
  * @throws MlpipeError `object-missing`, or `object-corrupt` where the object was written into since it was stored
@@ -34,7 +34,7 @@ export function layOut(
   const temporary = join(dirname(destination), `.${basename(destination)}.mlpipe-${process.pid}`);
   try {
     fs.rmSync(temporary, { force: true });
-    if (writable || executable || !link(object, temporary)) {
+    if (writable || executable || ignoresModes() || !link(object, temporary)) {
       fs.copyFileSync(object, temporary, fs.constants.COPYFILE_FICLONE);
       fs.chmodSync(temporary, (writable ? 0o644 : 0o444) | (executable ? 0o111 : 0));
     }
@@ -45,6 +45,11 @@ export function layOut(
     fs.rmSync(temporary, { force: true });
     throw layOutFailure(destination, error);
   }
+}
+
+/** To root, as which containers run, a read-only mark says nothing: a program would write into the object itself. */
+function ignoresModes(): boolean {
+  return process.getuid?.() === 0;
 }
 
 function link(object: string, destination: string): boolean {
