@@ -25,6 +25,9 @@ export function straceArguments(file: string): string[] {
     '-qq',
     '-y',
     '--seccomp-bpf',
+    // Paths stand there whole in any case; a program's arguments, which may be secrets, are left out.
+    '-s',
+    '0',
     '-e',
     'trace=open,openat,openat2,execve',
     '-e',

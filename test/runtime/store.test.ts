@@ -77,11 +77,13 @@ describe('the store', () => {
     assert.deepEqual((await store.verify()).problems, []);
   });
 
-  it('shares a read-only file with the object instead of copying it', async () => {
+  it('shares a read-only file with the object where the mark protects it, and copies it for root', async () => {
     const store = open();
     const { digest } = await store.putBytes('hello');
     await store.checkout(digest, inFolder('file'));
-    assert.equal(fs.statSync(inFolder('file')).ino, fs.statSync(objectPath(digest)).ino);
+    const shared = fs.statSync(inFolder('file')).ino === fs.statSync(objectPath(digest)).ino;
+    assert.equal(shared, process.getuid?.() !== 0);
+    assert.equal(fs.statSync(inFolder('file')).mode & 0o222, 0);
     await store.checkout(digest, inFolder('file'));
     assert.deepEqual(fs.readdirSync(folder).sort(), ['.mlpipe', 'file']);
   });
