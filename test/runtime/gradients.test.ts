@@ -5,6 +5,7 @@ import { openEngine } from '../../runtime/engines/index.ts';
 import { BUILT_LAYERS } from '../../runtime/engines/tfjs/layers.ts';
 import { BUILT_LOSSES } from '../../runtime/engines/tfjs/losses.ts';
 import { BUILT_OPTIMIZERS } from '../../runtime/engines/tfjs/optimizers.ts';
+import { LAYER_NETS } from './layer-nets.ts';
 import { type LayerWord, LOSSES, modelPlan, numbers, OPTIMIZERS, product } from './models.ts';
 
 /**
@@ -61,137 +62,6 @@ async function checkGradients(
   }
 }
 
-/** A weight in front, so that the gradient has to come through the layer, and one behind. */
-const throughPicture = (...layers: LayerWord[]): LayerWord[] => [
-  ['conv2d', { filters: 2, kernel: [2, 2], padding: 'same' }],
-  ...layers,
-  ['flatten'],
-  ['dense', { units: 2 }],
-];
-const throughSequence = (...layers: LayerWord[]): LayerWord[] => [
-  ['dense', { units: 3 }],
-  ...layers,
-  ['flatten'],
-  ['dense', { units: 2 }],
-];
-const picture = [6, 6, 2];
-const sequence = [6, 3];
-
-const CASES: Record<string, [shape: number[], layers: LayerWord[]][]> = {
-  dense: [
-    [
-      [5],
-      [
-        ['dense', { units: 4, activation: 'tanh', l1: 0.01, l2: 0.02 }],
-        ['dense', { units: 2 }],
-      ],
-    ],
-  ],
-  flatten: [[picture, throughPicture()]],
-  reshape: [[[6], [['dense', { units: 6 }], ['reshape', { shape: [2, 3] }], ['flatten'], ['dense', { units: 2 }]]]],
-  activation: [
-    'relu',
-    'relu6',
-    'elu',
-    'selu',
-    'gelu',
-    'swish',
-    'mish',
-    'sigmoid',
-    'hardSigmoid',
-    'softmax',
-    'softplus',
-    'softsign',
-    'tanh',
-    'linear',
-  ].map((name) => [
-    [5],
-    [
-      ['dense', { units: 4 }],
-      ['activation', { function: name }],
-      ['dense', { units: 2 }],
-    ],
-  ]),
-  leakyRelu: [[[5], [['dense', { units: 4 }], ['leakyRelu'], ['dense', { units: 2 }]]]],
-  rescaling: [
-    [
-      [5],
-      [
-        ['rescaling', { scale: 0.5, offset: 0.1 }],
-        ['dense', { units: 2 }],
-      ],
-    ],
-  ],
-  normalization: [
-    [
-      [4, 4],
-      [['normalization'], ['flatten'], ['dense', { units: 2 }]],
-    ],
-  ],
-  conv1d: [
-    [sequence, throughSequence(['conv1d', { filters: 3, kernel: 3 }])],
-    [sequence, throughSequence(['conv1d', { filters: 3, kernel: 3, strides: 2, padding: 'same' }])],
-  ],
-  conv2d: [
-    [picture, throughPicture(['conv2d', { filters: 3, kernel: [3, 3] }])],
-    [picture, throughPicture(['conv2d', { filters: 3, kernel: [3, 3], padding: 'same', strides: [2, 2], l2: 0.1 }])],
-    [picture, throughPicture(['conv2d', { filters: 2, kernel: [3, 2], strides: [2, 1] }])],
-    [
-      [6, 6],
-      [['conv2d', { filters: 2, kernel: [3, 3] }], ['flatten'], ['dense', { units: 2 }]],
-    ],
-  ],
-  conv2dTranspose: [
-    [picture, throughPicture(['conv2dTranspose', { filters: 2, kernel: [3, 3], strides: [2, 2], padding: 'same' }])],
-    [picture, throughPicture(['conv2dTranspose', { filters: 2, kernel: [2, 2] }])],
-  ],
-  separableConv2d: [[picture, throughPicture(['separableConv2d', { filters: 3, kernel: [3, 3], depthMultiplier: 2 }])]],
-  depthwiseConv2d: [
-    [picture, throughPicture(['depthwiseConv2d', { kernel: [3, 3], depthMultiplier: 2 }])],
-    [picture, throughPicture(['depthwiseConv2d', { kernel: [3, 3], strides: [2, 2], padding: 'same' }])],
-  ],
-  maxPool1d: [[sequence, throughSequence(['maxPool1d'])]],
-  averagePool1d: [[sequence, throughSequence(['averagePool1d', { size: 3, padding: 'same' }])]],
-  maxPool2d: [
-    [picture, throughPicture(['maxPool2d'])],
-    [picture, throughPicture(['maxPool2d', { size: [3, 3], strides: [1, 1], padding: 'same' }])],
-  ],
-  averagePool2d: [
-    [picture, throughPicture(['averagePool2d'])],
-    [picture, throughPicture(['averagePool2d', { size: [3, 3], strides: [2, 2], padding: 'same' }])],
-  ],
-  globalMaxPool1d: [[sequence, throughSequence(['globalMaxPool1d'])]],
-  globalAveragePool1d: [[sequence, throughSequence(['globalAveragePool1d'])]],
-  globalMaxPool2d: [[picture, throughPicture(['globalMaxPool2d'])]],
-  globalAveragePool2d: [[picture, throughPicture(['globalAveragePool2d'])]],
-  upSampling2d: [
-    [picture, throughPicture(['upSampling2d'])],
-    [picture, throughPicture(['upSampling2d', { interpolation: 'bilinear' }])],
-  ],
-  zeroPadding2d: [[picture, throughPicture(['zeroPadding2d', { padding: [1, 2] }])]],
-  batchNormalization: [
-    [picture, throughPicture(['batchNormalization'])],
-    [
-      [5],
-      [
-        ['dense', { units: 4 }],
-        ['batchNormalization', { scale: false, center: false }],
-        ['dense', { units: 2 }],
-      ],
-    ],
-  ],
-  layerNormalization: [
-    [sequence, throughSequence(['layerNormalization'])],
-    [sequence, throughSequence(['layerNormalization', { scale: false, center: false }])],
-  ],
-  lstm: [
-    [sequence, throughSequence(['lstm', { units: 3 }])],
-    [sequence, throughSequence(['lstm', { units: 2, direction: 'both', returnSequences: true, l2: 0.01 }])],
-  ],
-  gru: [[sequence, throughSequence(['gru', { units: 3, direction: 'backward' }])]],
-  simpleRnn: [[sequence, throughSequence(['simpleRnn', { units: 3, returnSequences: true }])]],
-};
-
 /** Random while training: what they do is checked in `training.test.ts`. */
 const RANDOM = ['dropout', 'gaussianNoise'];
 
@@ -202,10 +72,10 @@ describe('gradients on wasm', () => {
   });
 
   it('are checked for every layer that can be built', () => {
-    assert.deepEqual([...Object.keys(CASES), ...RANDOM, 'embedding'].sort(), [...BUILT_LAYERS].sort());
+    assert.deepEqual([...Object.keys(LAYER_NETS), ...RANDOM, 'embedding'].sort(), [...BUILT_LAYERS].sort());
   });
 
-  for (const [layer, cases] of Object.entries(CASES)) {
+  for (const [layer, cases] of Object.entries(LAYER_NETS)) {
     for (const [index, [shape, layers]] of cases.entries()) {
       it(`of ${layer} are the slopes of the loss (${index + 1})`, () => checkGradients(engine, shape, layers));
     }
