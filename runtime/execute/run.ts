@@ -12,7 +12,7 @@ import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
 import { type Slots, schedule } from './scheduler.ts';
-import { putInPlace, runStep, type StepContext } from './step.ts';
+import { type Provenance, putInPlace, runStep, type StepContext } from './step.ts';
 import { size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
@@ -55,7 +55,12 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
   const forced =
     options.force === true ? (named.size > 0 ? named : new Set(chosen.map(({ name }) => name))) : new Set<string>();
   const run = world.ledger.newRunName();
-  const [code, who] = await Promise.all([world.code(), world.who()]);
+  // Git may take seconds over a large work tree, so it is asked when the first step really runs.
+  let asked: Promise<Provenance> | undefined;
+  const provenance = () => {
+    asked ??= Promise.all([world.code(), world.who()]).then(([code, who]) => ({ code, who }));
+    return asked;
+  };
   emit({ type: 'run-started', run, pipeline: plan.pipeline, steps: chosen.map(({ name }) => name) });
 
   const results = new Map<string, StepResult>();
@@ -76,7 +81,7 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
       run: async ({ name }) => {
         const step = plan.steps[name];
         if (!step) return 'failed';
-        const stepContext: StepContext = { ...context, run, code, who, fresh: forced.has(name), emit, signal };
+        const stepContext: StepContext = { ...context, run, provenance, fresh: forced.has(name), emit, signal };
         const result = await oneStep(stepContext, step, upstream, options.noCache === true);
         if (result.status === 'ran' || result.status === 'cached') {
           const stored = result.record === null ? undefined : world.ledger.get(result.record);

@@ -17,10 +17,13 @@ import { runWorker, trainingJob } from './training.ts';
 import { duration, size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
+/** Who runs, and on which state of the code. */
+export type Provenance = Pick<RunRecord, 'code' | 'who'>;
+
 export interface StepContext extends PipelineContext {
   run: string;
-  code: RunRecord['code'];
-  who: RunRecord['who'];
+  /** The same for all steps of a run. */
+  provenance: () => Promise<Provenance>;
   /** Begins a training anew instead of going on from a checkpoint. */
   fresh: boolean;
   emit: (event: RunEvent) => void;
@@ -54,6 +57,10 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
   const { world, plan } = context;
   const { step, key, parts, inputs, environment } = assessment;
   const started = new Date();
+  // Looked at as the step begins, while it works.
+  const provenance = context.provenance();
+  // Awaited only when the step has ended; until then a failure is nobody's.
+  provenance.catch(() => undefined);
   const folder = join(world.store.folder, 'runs', `${safeName(step.name)}-${key.slice(7, 23)}`);
   if (context.fresh) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -79,6 +86,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
     };
   }
   const ended = new Date();
+  const { code, who } = await provenance;
   const record: RunRecord = {
     format: RECORD_FORMAT,
     run: context.run,
@@ -89,14 +97,14 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
     keyParts: (await world.store.putBytes(canonicalJson(parts))).digest,
     reason: assessment.reason,
     plan: (await world.store.putBytes(canonicalJson(plan))).digest,
-    who: context.who,
+    who,
     where: where(),
     when: {
       started: started.toISOString(),
       ended: ended.toISOString(),
       seconds: (ended.getTime() - started.getTime()) / 1000,
     },
-    code: context.code,
+    code,
     inputs: onceByName(inputs).map(({ name, digest, bytes, path, rows, record: from }) => ({
       name,
       digest,
