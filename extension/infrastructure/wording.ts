@@ -1,31 +1,25 @@
 /** How numbers, digests and times are said to a person: always with their unit, never with more places than they mean. */
 
-/** Metrics that are shares of one, and read as per cent. */
-const SHARES = /^(accuracy|precision|recall|f1|auc|balancedAccuracy|specificity|sensitivity|topK?\d*)/i;
+/** Metrics that are shares of a whole, and so read as per cent. */
+const SHARES = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK', 'balancedAccuracy']);
 
-/** `accuracy 97.2 %`, `loss 0.089`. */
+/** `accuracy 97.2 %`, `loss 0.08912`; the name as the language writes it. */
 export function spokenMetric(name: string, value: number): string {
-  return `${spokenMetricName(name)} ${spokenValue(name, value)}`;
-}
-
-/** `logLoss` as `log loss`; a class in brackets stays as it is. */
-export function spokenMetricName(name: string): string {
-  return name.replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+  return `${name} ${spokenValue(name, value)}`;
 }
 
 export function spokenValue(name: string, value: number): string {
   if (!Number.isFinite(value)) return 'not a number';
-  const last = name.split('.').at(-1) ?? name;
-  if (SHARES.test(last) && value >= 0 && value <= 1) return `${(value * 100).toFixed(1)} %`;
-  return spokenNumber(value);
+  const [metric = name] = name.split(/[.(]/);
+  return SHARES.has(metric) ? `${(value * 100).toFixed(1)} %` : spokenNumber(value);
 }
 
-/** Three significant digits, without an exponent where it can be read without one. */
+/** Four significant digits, as the command line and the lenses say them, without an exponent where it can be read without one. */
 export function spokenNumber(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return grouped(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2);
-  const rounded = Number(value.toPrecision(3));
+  const rounded = Number(value.toPrecision(4));
   return Number.isInteger(rounded) ? grouped(rounded) : String(rounded);
 }
 

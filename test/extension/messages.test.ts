@@ -88,7 +88,7 @@ describe('what is said while a pipeline runs', () => {
     const running = runs.begin(FILE, []);
     assert.equal(progressLine(running), 'looking at what has changed …');
     for (const event of events) runs.receive(FILE, event);
-    assert.equal(progressLine(running), 'recognise · epoch 6/12 · loss 0.142 · accuracy 96.1 %');
+    assert.equal(progressLine(running), 'recognise · epoch 6/12 · loss 0.1423 · accuracy 96.1 %');
     assert.equal(shortProgress(running, 'recognise'), 'epoch 6/12');
     assert.equal(shortProgress(running, 'prepare'), 'waiting');
     assert.equal(shareOf(running), 0.25);
@@ -118,9 +118,9 @@ describe('what is said while a pipeline runs', () => {
 describe('numbers for a person', () => {
   const table: [string, string][] = [
     [spokenValue('accuracy', 0.97234), '97.2 %'],
-    [spokenValue('loss', 0.08912), '0.0891'],
+    [spokenValue('loss', 0.08912), '0.08912'],
     [spokenValue('loss', 0.000012), '1.20e-5'],
-    [spokenValue('meanSquaredError', 12345.678), '12,300'],
+    [spokenValue('meanSquaredError', 12345.678), '12,350'],
     [spokenValue('loss', Number.NaN), 'not a number'],
     [spokenBytes(999), '999 B'],
     [spokenBytes(1536), '1.5 KiB'],

@@ -31,7 +31,7 @@ const draw = (nodes: readonly TreeNode[], depth = 0): string[] =>
     ...draw(node.children, depth + 1),
   ]);
 
-const tree = (models: ModelNode[]): TreeNode[] => treeOf([{ folder: '/work', models }], [], NOW);
+const tree = (models: ModelNode[]): TreeNode[] => treeOf([{ folder: '/projects', models }], [], NOW);
 
 describe('the tree of models', () => {
   it('shows below each model what stands behind it, each number with its unit', () => {
@@ -40,8 +40,8 @@ describe('the tree of models', () => {
       'digits | digits.mlpipe',
       '  recognise | accuracy 97.2 % · 5 min ago · current',
       '    accuracy 97.2 % | gate >= 95.0 %',
-      '    metrics | loss 0.0891',
-      '      loss | 0.0891',
+      '    metrics | loss 0.08912',
+      '      loss | 0.08912',
       '    digits | 1,797 rows · data/digits.csv',
       '    4c1d9a70 | main',
       '    cpu | wasm 4.22.0 · sha256:dddddddd…',
@@ -115,7 +115,7 @@ describe('the tree of models', () => {
       epochs: 12,
       metrics: { loss: 0.5 },
     });
-    const [pipeline] = treeOf([{ folder: '/work', models: [model()] }], runs.all, NOW);
+    const [pipeline] = treeOf([{ folder: '/projects', models: [model()] }], runs.all, NOW);
     assert.deepEqual(
       pipeline?.children.map(({ kind, description }) => [kind, description]),
       [

@@ -56,7 +56,7 @@ async function main() {
     executablePath: environment.MLPIPE_EDITOR_CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   });
-  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, deviceScaleFactor: 1.5 });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, deviceScaleFactor: 1.5 });
   const page = await context.newPage();
   const driver = await startDriver(page);
 
@@ -174,6 +174,18 @@ const actions = {
   async hover(page, { selector, text }) {
     const found = text === undefined ? page.locator(selector) : page.locator(selector, { hasText: text });
     await found.first().hover({ timeout: 10_000 });
+    return true;
+  },
+  /** Makes the side bar so wide, in pixels, by drawing at its edge. */
+  async widen(page, { width }) {
+    const box = await page.locator('.part.sidebar').boundingBox();
+    const y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + width, y, { steps: 4 });
+    await page.mouse.up();
+    // Off the edge again, so that no picture shows it lit.
+    await page.mouse.move(box.x + width + 300, 4);
     return true;
   },
   async press(page, { keys }) {

@@ -115,6 +115,8 @@ class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
       }),
       runs.onChanged((running) => {
         const ended = !runs.all.includes(running);
+        // What has ended leaves at once, even where the runtime cannot be asked for what came of it.
+        if (ended) this.redraw();
         this.#soon(RUN_REFRESH_MILLISECONDS, ended ? 'refresh' : 'redraw');
       }),
       vscode.workspace.onDidChangeWorkspaceFolders(() => void this.refresh()),
@@ -208,8 +210,9 @@ class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   /** Many events within a moment cost one answer; a refresh among them is never lost to a mere redraw. */
   #soon(milliseconds: number, what: 'refresh' | 'redraw'): void {
     this.#refreshDue ||= what === 'refresh';
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    // Events that keep coming must not put the answer off: the first of them sets the time.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
       const refresh = this.#refreshDue;
       this.#refreshDue = false;
       if (refresh) void this.refresh();

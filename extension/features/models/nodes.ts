@@ -9,7 +9,6 @@ import {
   spokenAge,
   spokenBytes,
   spokenMetric,
-  spokenMetricName,
   spokenValue,
 } from '../../infrastructure/wording.ts';
 
@@ -184,9 +183,9 @@ function lineageOf(folder: string, model: ModelNode): TreeNode[] {
       const value = spokenValue(gate.metric, gate.value);
       const bound = `${gate.operator} ${spokenValue(gate.metric, gate.threshold)}`;
       return part('gate', String(index), {
-        label: `${spokenMetricName(gate.metric)} ${value}`,
+        label: `${gate.metric} ${value}`,
         description: `${gate.ok ? 'gate' : 'gate failed:'} ${bound}`,
-        tooltip: `Gate: ${escaped(spokenMetricName(gate.metric))} ${escaped(bound)}. Measured: ${value}.`,
+        tooltip: `Gate: ${escaped(gate.metric)} ${escaped(bound)}. Measured: ${value}.`,
         icon: gate.ok ? 'check' : 'close',
         color: gate.ok ? 'testing.iconPassed' : 'testing.iconFailed',
       });
@@ -246,9 +245,9 @@ function metricsNode(model: ModelNode, part: Part): TreeNode[] {
   });
   node.children = others.map(([name, value]) =>
     part('metric', name, {
-      label: spokenMetricName(name),
+      label: name,
       description: spokenValue(name, value),
-      tooltip: `${escaped(spokenMetricName(name))}: ${value}`,
+      tooltip: `${escaped(name)}: ${value}`,
       icon: 'dash',
     }),
   );

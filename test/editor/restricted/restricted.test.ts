@@ -31,11 +31,10 @@ describe('in a workspace that is not trusted', () => {
     assert.deepEqual(runs.all, []);
   });
 
-  it('reads no record, and offers no task', async () => {
+  it('reads no record', async () => {
     const { document } = await open('digits.mlpipe');
     await vscode.commands.executeCommand('mlpipe.showRecord', document.uri.toString(), 'sha256:0');
     await message(/Reading records is off in Restricted Mode/);
-    assert.deepEqual(await vscode.tasks.fetchTasks({ type: 'mlpipe' }), []);
     const { runtime } = await mlpipe();
     assert.equal(runtime.state.kind, 'stopped');
   });

@@ -39,6 +39,10 @@ export function hover(selector: string, text?: string): Promise<boolean> {
   return ask('hover', { selector, text });
 }
 
+export function widenSideBar(width: number): Promise<boolean> {
+  return ask('widen', { width });
+}
+
 export function press(keys: string): Promise<boolean> {
   return ask('press', { keys });
 }

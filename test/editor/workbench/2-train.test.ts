@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import { click, hasPage, hover, screenshot, texts } from '../support/page.ts';
+import { click, hasPage, hover, press, screenshot, texts, widenSideBar } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {
   closeMessages,
@@ -54,7 +54,7 @@ describe('training in VS Code', () => {
       await showMessages();
       await screenshot('training');
     }
-    await poll(() => api.runs.all.length === 0, { what: 'the end of the run', seen: () => api.runs.all, seconds: 60 });
+    await poll(() => api.runs.all.length === 0, { what: 'the end of the run', seen: () => api.runs.all, seconds: 150 });
     await message(/recognise is done in .*accuracy \d+\.\d %/);
   });
 
@@ -103,11 +103,12 @@ describe('training in VS Code', () => {
     await poll(async () => (await texts('.pane-body .monaco-list-row')).some((text) => /1,797 rows/.test(text)), {
       what: 'the lineage in the view',
     });
-    for (let step = 0; step < 3; step++) await vscode.commands.executeCommand('workbench.action.increaseViewWidth');
+    await widenSideBar(430);
     for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`models-${name}`));
     await hover('.pane-body .monaco-list-row', 'recognise');
     await poll(async () => (await texts('.monaco-hover')).some((text) => /Record/.test(text)), { what: 'the tooltip' });
     await screenshot('tooltip');
+    await press('Escape');
   });
 
   it('opens the record as a read-only document', async () => {

@@ -47,8 +47,9 @@ describe('when something goes wrong in VS Code', () => {
     process.kill(pid, 'SIGKILL');
     await answer;
     await message(/runtime was ended by SIGKILL.*started again/);
-    await screenshot('killed');
     assert.deepEqual(api.runs.all, [], 'nothing is said to run any more');
+    assert.ok(!api.models.tree().some(({ children }) => children.some(({ kind }) => kind === 'running')));
+    await screenshot('killed');
     await poll(() => api.runtime.state.kind === 'ready', { what: 'the next runtime', seen: () => api.runtime.state });
     assert.notEqual(api.runtime.state.hello.pid, pid);
 
