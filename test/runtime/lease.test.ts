@@ -106,8 +106,12 @@ describe('a lease', () => {
 
   it('does not take a zombie for alive', async function () {
     if (process.platform !== 'linux') this.skip();
-    // The shell's child ends, and its parent, now a sleep, never asks for it.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The child ends once its parent has become a sleep, which never asks for it.
+    const parent = spawn(
+      'sh',
+      ['-c', `sh -c 'while [ "$(cat /proc/$PPID/comm)" != sleep ]; do :; done' & echo $!; exec sleep 60`],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     try {
       const pid = Number(
         await new Promise<string>((resolve) => parent.stdout.once('data', (text) => resolve(`${text}`))),
@@ -139,10 +143,14 @@ describe('a lease', () => {
       script,
       `import fs from 'node:fs';
 import { acquireLease } from '${module}';
-for (let round = 0; round < 8; round += 1) {
-  const lease = await acquireLease('${folder}/leases', '${KEY}', { run: 'r', step: 's' }, { signal: new AbortController().signal });
+for (let round = 0; round < 5; round += 1) {
+  // All of them look at the same instant, at a key that nobody has yet.
+  fs.writeFileSync('${folder}/ready-' + round + '-' + process.argv[2], '');
+  while (fs.readdirSync('${folder}').filter((name) => name.startsWith('ready-' + round + '-')).length < 4);
+  const key = 'sha256:' + String(round).repeat(64);
+  const lease = await acquireLease('${folder}/leases', key, { run: 'r', step: 's' }, { signal: new AbortController().signal });
   fs.closeSync(fs.openSync('${folder}/inside', 'wx'));
-  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 20));
   fs.rmSync('${folder}/inside');
   lease.release();
 }
@@ -150,9 +158,12 @@ for (let round = 0; round < 8; round += 1) {
     );
     const codes = await Promise.all(
       [1, 2, 3, 4].map(
-        () =>
+        (number) =>
           new Promise((resolve) =>
-            spawn(process.execPath, [script], { stdio: ['ignore', 'ignore', 'inherit'] }).once('close', resolve),
+            spawn(process.execPath, [script, String(number)], { stdio: ['ignore', 'ignore', 'inherit'] }).once(
+              'close',
+              resolve,
+            ),
           ),
       ),
     );
