@@ -4,8 +4,8 @@
  */
 import fs from 'node:fs';
 import { dirname, relative, sep } from 'node:path';
-import { URI } from 'langium';
-import { checkDocument, type Finding } from '../grammar/check.ts';
+import { fileURLToPath } from 'node:url';
+import type { Finding } from '../grammar/check.ts';
 import type { Plan } from '../grammar/plan/plan.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
@@ -14,14 +14,17 @@ import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
-import { applyEdits, pinsOf } from './facts/pins.ts';
 import { differencesAsMarkdown, differencesOf, type RecordDifference } from './ledger/difference.ts';
 import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
-import { contextOf, type LoadedPipeline, loadFile, openProject, type Project, partialPlan } from './project.ts';
+import type { LoadedPipeline } from './pipeline.ts';
+import { contextAt, openProject, type Project } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
 export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
+
+/** The language is large and not everybody needs it. */
+const pipeline = () => import('./pipeline.ts');
 
 export interface PipelineOptions {
   /** `-S name=value` */
@@ -34,20 +37,21 @@ export async function run(
   file: string,
   options: RunOptions & PipelineOptions = {},
 ): Promise<RunAnswer> {
-  return runPipeline(contextOf(project, await loadFile(file), options.parameters), options);
+  return runPipeline(await contextAt(project, file, options.parameters), options);
 }
 
 /** What would run, and why. */
 export async function status(project: Project, file: string, options: PipelineOptions = {}): Promise<StatusAnswer> {
-  return statusOf(contextOf(project, await loadFile(file), options.parameters));
+  return statusOf(await contextAt(project, file, options.parameters));
 }
 
 export async function plan(project: Project, file: string, options: PipelineOptions = {}): Promise<Plan> {
-  return contextOf(project, await loadFile(file), options.parameters).plan;
+  return (await contextAt(project, file, options.parameters)).plan;
 }
 
 /** As much of the plan as a file with errors allows. */
 export async function planWhatIsWhole(file: string): Promise<Plan> {
+  const { loadFile, partialPlan } = await pipeline();
   return partialPlan(await loadFile(file));
 }
 
@@ -55,6 +59,7 @@ export async function planWhatIsWhole(file: string): Promise<Plan> {
 
 /** Every diagnostic that the editor would show for a file, the world's included. */
 export async function check(project: Project, file: string): Promise<Finding[]> {
+  const [{ loadFile }, { checkDocument }] = await Promise.all([pipeline(), import('../grammar/check.ts')]);
   const loaded = await loadFile(file);
   return checkDocument(loaded.services, loaded.document, await factsOf(project, loaded));
 }
@@ -65,6 +70,7 @@ export async function facts(
   file: string,
   options: { trusted?: boolean; signal?: AbortSignal } = {},
 ): Promise<Facts> {
+  const { loadFile } = await pipeline();
   return factsOf(project, await loadFile(file), options);
 }
 
@@ -74,6 +80,7 @@ export async function factsOf(
   loaded: Pick<LoadedPipeline, 'document'>,
   options: { trusted?: boolean; signal?: AbortSignal } = {},
 ): Promise<Facts> {
+  const { partialPlan } = await pipeline();
   const trusted = options.trusted ?? true;
   // The document is of this language, whoever loaded it.
   const whole = partialPlan(loaded as LoadedPipeline);
@@ -120,6 +127,10 @@ export async function pin(
   file: string,
   options: { names?: string[]; update?: boolean } = {},
 ): Promise<WrittenPin[]> {
+  const [{ loadFile, partialPlan }, { applyEdits, pinsOf }] = await Promise.all([
+    pipeline(),
+    import('./facts/pins.ts'),
+  ]);
   const loaded = await loadFile(file);
   const whole = partialPlan(loaded);
   refuseUnknownNames(whole, options.names ?? []);
@@ -129,7 +140,7 @@ export async function pin(
     update: options.update ?? false,
   });
   for (const uri of new Set(edits.map((edit) => edit.uri))) {
-    const path = URI.parse(uri).fsPath;
+    const path = fileURLToPath(uri);
     const text = applyEdits(
       fs.readFileSync(path, 'utf8'),
       edits.filter((edit) => edit.uri === uri),

@@ -1,20 +1,15 @@
 /** A project: the folder that holds `.mlpipe`, with its store and its ledger. */
 import { isUtf8 } from 'node:buffer';
 import fs from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { URI } from 'langium';
-import * as ast from '../grammar/generated/ast.ts';
-import { loadPipeline } from '../grammar/load.ts';
-import { createMlpipeServices, type MlpipeServices } from '../grammar/module.ts';
+import { dirname, join, resolve } from 'node:path';
 import { digestOf } from '../grammar/plan/canonical.ts';
-import { lowerWhatIsWhole } from '../grammar/plan/lower.ts';
-import type { Plan } from '../grammar/plan/plan.ts';
 import { resolveEnvironment } from './environment/resolve.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import type { PipelineContext, World } from './execute/world.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
+import { rememberedPlan, rememberPlan } from './plan-cache.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 
@@ -115,12 +110,6 @@ export function readPipelineText(file: string): string {
   return bytes.toString('utf8');
 }
 
-export interface LoadedPipeline {
-  file: string;
-  services: MlpipeServices;
-  document: Awaited<ReturnType<typeof loadPipeline>> & object;
-}
-
 /** The names of the pipelines that lie directly in a folder. */
 export function pipelinesIn(folder: string): string[] {
   return statusOf(folder)?.isDirectory()
@@ -140,79 +129,25 @@ function statusOf(path: string): fs.Stats | undefined {
   }
 }
 
-/** Reads and links a pipeline with all that it imports. */
-export async function loadFile(file: string): Promise<LoadedPipeline> {
-  const text = readPipelineText(file);
-  const { mlpipe } = createMlpipeServices();
-  const document = await loadPipeline(mlpipe, URI.file(file), (uri) => {
-    try {
-      return uri.fsPath === file ? text : fs.readFileSync(uri.fsPath, 'utf8');
-    } catch {
-      // An import that is not there is reported where it stands.
-      return undefined;
-    }
-  });
-  if (!document || !ast.isFile(document.parseResult.value)) {
-    throw new MlpipeError(`${file} cannot be read.`, { code: 'file-missing', exit: EXIT.usage });
-  }
-  return { file, services: mlpipe, document };
-}
-
 /**
- * A pipeline ready to run.
+ * A pipeline ready to run. The language is loaded only where the plan is not known from an earlier reading of the same
+ * text: that is most of what `status` would take.
  *
- * @throws MlpipeError `pipeline-errors`, `parameter-wrong`
+ * @throws MlpipeError `file-missing`, `file-not-text`, `pipeline-errors`, `parameter-wrong`
  */
-export function contextOf(
+export async function contextAt(
   project: Project,
-  loaded: LoadedPipeline,
+  file: string,
   parameters: Readonly<Record<string, string>> = {},
-): PipelineContext {
-  const { plan, problems, wrongParameters } = lowerWhatIsWhole(loaded.document, { parameters });
-  const [wrong] = wrongParameters;
-  if (wrong) {
-    throw new MlpipeError(wrong.message, {
-      code: 'parameter-wrong',
-      todo: 'Correct what follows -S, or leave it out: the value in the file then holds.',
-      exit: EXIT.usage,
-    });
-  }
-  refuseWhatIsNotRead(loaded);
-  const [problem] = problems;
-  if (problem) {
-    throw new MlpipeError(problem.message, {
-      code: 'pipeline-errors',
-      todo: 'Run `mlpipe check` to see everything that is wrong.',
-      ...(problem.where === undefined ? {} : { where: problem.where }),
-    });
-  }
-  return { world: worldOf(project), plan, file: loaded.file, digest: digestOf(loaded.document.textDocument.getText()) };
-}
-
-/** A text that was only partly understood has a plan that says less than the text: it must not run as if it were all. */
-function refuseWhatIsNotRead({ file, document }: LoadedPipeline): void {
-  const { lexerErrors, parserErrors } = document.parseResult;
-  const [unread] = lexerErrors;
-  const [misplaced] = parserErrors;
-  if (unread === undefined && misplaced === undefined) return;
-  const token = misplaced?.token;
-  const line = unread?.line ?? token?.startLine;
-  const column = unread?.column ?? token?.startColumn;
-  throw new MlpipeError(unread?.message ?? misplaced?.message ?? 'The file cannot be read.', {
-    code: 'pipeline-errors',
-    todo: 'Run `mlpipe check` to see everything that is wrong.',
-    where: {
-      file: basename(file),
-      // At the end of a file there is no token that has a place.
-      line: Number.isFinite(line) ? (line ?? 1) : document.textDocument.lineCount,
-      column: Number.isFinite(column) ? (column ?? 1) : 1,
-    },
-  });
-}
-
-/** As much of a plan as the file allows. */
-export function partialPlan(loaded: LoadedPipeline): Plan {
-  return lowerWhatIsWhole(loaded.document).plan;
+): Promise<PipelineContext> {
+  const world = worldOf(project);
+  const digest = digestOf(readPipelineText(file));
+  const known = rememberedPlan(project.store.folder, file, parameters);
+  if (known !== undefined) return { world, plan: known, file, digest };
+  const { loadFile, planOf } = await import('./pipeline.ts');
+  const { plan, sources } = planOf(await loadFile(file), parameters);
+  rememberPlan(project.store.folder, file, parameters, plan, sources);
+  return { world, plan, file, digest };
 }
 
 function worldOf(project: Project): World {
