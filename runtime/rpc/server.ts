@@ -32,6 +32,7 @@ const SETTLE = 150;
 export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableStream, version: string): Promise<void> {
   const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
   const watched = new Map<string, fs.FSWatcher>();
+  const running = new Set<AbortController>();
 
   connection.onRequest(HelloRequest, () => ({
     protocol: PROTOCOL_VERSION,
@@ -43,15 +44,18 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
     answered(async () => {
       const cancelled = new AbortController();
       token.onCancellationRequested(() => cancelled.abort());
-      return api.withProject(dirname(request.file), (project) =>
-        api.run(project, request.file, {
-          steps: request.steps,
-          force: request.force ?? false,
-          parameters: request.parameters ?? {},
-          signal: cancelled.signal,
-          onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
-        }),
-      );
+      running.add(cancelled);
+      return api
+        .withProject(dirname(request.file), (project) =>
+          api.run(project, request.file, {
+            steps: request.steps,
+            force: request.force ?? false,
+            parameters: request.parameters ?? {},
+            signal: cancelled.signal,
+            onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
+          }),
+        )
+        .finally(() => running.delete(cancelled));
     }),
   );
   connection.onRequest(StatusRequest, (request) =>
@@ -62,9 +66,11 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
     ),
   );
   connection.onRequest(ModelsRequest, ({ folder }) =>
-    answered(() => {
+    answered(async () => {
+      const models = await api.withProject(folder, (project) => api.models(project, folder));
+      // Asking has made the store where there was none, so that there is something to watch.
       watchRecords(connection, watched, folder);
-      return api.withProject(folder, (project) => api.models(project, folder));
+      return models;
     }),
   );
   connection.onRequest(LineageRequest, ({ folder, reference }) =>
@@ -82,6 +88,8 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
 
   return new Promise((resolve) => {
     const end = () => {
+      // Nobody is left to take the results, and what was asked for is ended with who asked.
+      for (const run of running) run.abort();
       for (const watcher of watched.values()) watcher.close();
       connection.dispose();
       resolve();

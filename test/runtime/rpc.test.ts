@@ -1,0 +1,157 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is the language that is written here.
+import assert from 'node:assert/strict';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  CancellationTokenSource,
+  createMessageConnection,
+  type MessageConnection,
+  ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-jsonrpc/node';
+import type { RunEvent } from '../../runtime/events.ts';
+import {
+  HelloRequest,
+  LineageRequest,
+  ModelsRequest,
+  PROTOCOL_VERSION,
+  RecordsChangedNotification,
+  RunEventNotification,
+  RunPipelineRequest,
+  ShowRecordRequest,
+  StatusRequest,
+} from '../../runtime/rpc/protocol.ts';
+import { isRunning, TemporaryProject, until } from './project.ts';
+
+const MAIN = fileURLToPath(new URL('../../runtime/cli/main.ts', import.meta.url));
+const QUICK = 'pipeline p\n\nstep say {\n  run "echo hello | tee ${o}"\n  writes o "said.txt"\n}\n';
+const SLOW = 'pipeline p\n\nstep wait {\n  run "echo begun; sleep 300"\n  writes o "o"\n}\n';
+
+describe('the runtime over RPC', function () {
+  this.timeout(30_000);
+  let project: TemporaryProject;
+  let runtime: ChildProcessWithoutNullStreams;
+  let ended: Promise<number | null>;
+  let connection: MessageConnection;
+  let events: RunEvent[];
+
+  const start = (pipeline: string) => {
+    project = new TemporaryProject({ 'p.mlpipe': pipeline });
+    runtime = spawn(process.execPath, [MAIN, 'rpc'], { cwd: project.folder });
+    ended = new Promise((resolve) => runtime.once('close', resolve));
+    connection = createMessageConnection(
+      new StreamMessageReader(runtime.stdout),
+      new StreamMessageWriter(runtime.stdin),
+    );
+    events = [];
+    connection.onNotification(RunEventNotification, ({ event }) => {
+      events.push(event);
+    });
+    connection.onError(() => undefined);
+    connection.listen();
+    return { file: join(project.folder, 'p.mlpipe'), folder: project.folder };
+  };
+  afterEach(async () => {
+    connection.dispose();
+    runtime.kill('SIGKILL');
+    await ended;
+    project.remove();
+  });
+
+  it('says who it is', async () => {
+    start(QUICK);
+    const hello = await connection.sendRequest(HelloRequest);
+    assert.equal(hello.protocol, PROTOCOL_VERSION);
+    assert.equal(hello.node, process.versions.node);
+    assert.equal(hello.pid, runtime.pid);
+  });
+
+  it('runs, tells what happens before it answers, and remembers', async () => {
+    const { file, folder } = start(QUICK);
+    const stale = await connection.sendRequest(StatusRequest, { file });
+    assert.deepEqual(
+      stale.steps.map(({ state }) => state),
+      ['never-ran'],
+    );
+    const answer = await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    assert.equal(answer.ok, true);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['run-started', 'step-started', 'step-output', 'step-finished', 'run-finished'],
+    );
+    assert.equal((await connection.sendRequest(StatusRequest, { file })).upToDate, true);
+    const { text } = await connection.sendRequest(ShowRecordRequest, { folder, reference: 'say' });
+    assert.equal((JSON.parse(text) as { run: string }).run, answer.run);
+    const lineage = await connection.sendRequest(LineageRequest, { folder, reference: 'say' });
+    assert(lineage.nodes.some(({ kind }) => kind === 'record'));
+    assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
+  });
+
+  it('gives what the command line gives', async () => {
+    const { file } = start(QUICK);
+    await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    const there = await connection.sendRequest(StatusRequest, { file });
+    assert.deepEqual(there, await project.status());
+  });
+
+  it('ends a run whose request is cancelled', async () => {
+    const { file } = start(SLOW);
+    const cancel = new CancellationTokenSource();
+    const running = connection.sendRequest(RunPipelineRequest, { file, steps: [] }, cancel.token);
+    running.catch(() => undefined);
+    await until(() => events.some(({ type }) => type === 'step-output'));
+    const pid = events.flatMap((event) => (event.type === 'step-started' ? [event.pid ?? 0] : []))[0] ?? 0;
+    assert(isRunning(pid));
+    cancel.cancel();
+    await until(() => !isRunning(pid));
+    await until(() => events.some((event) => event.type === 'run-finished' && event.cancelled));
+    // The runtime lives on.
+    assert.equal((await connection.sendRequest(HelloRequest)).pid, runtime.pid);
+  });
+
+  it('tells of records that another process has written', async () => {
+    const { folder } = start(QUICK);
+    let told = 0;
+    connection.onNotification(RecordsChangedNotification, (changed) => {
+      assert.equal(changed.folder, folder);
+      told += 1;
+    });
+    await connection.sendRequest(ModelsRequest, { folder });
+    await project.run();
+    await until(() => told > 0);
+  });
+
+  it('says what is wrong in a way that a person can act on', async () => {
+    const { folder } = start(QUICK);
+    await assert.rejects(connection.sendRequest(StatusRequest, { file: join(folder, 'nowhere.mlpipe') }), (error) => {
+      assert(error instanceof ResponseError);
+      assert.match(error.message, /nowhere\.mlpipe/);
+      assert.equal((error.data as { code: string }).code, 'file-missing');
+      return true;
+    });
+  });
+
+  it('survives messages that are none', async () => {
+    start(QUICK);
+    await connection.sendRequest(HelloRequest);
+    for (const body of ['{', '[]', 'null', '{"jsonrpc":"2.0","id":1}', '{"jsonrpc":"2.0","method":"mlpipe/nothing"}']) {
+      runtime.stdin.write(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    }
+    assert.equal((await connection.sendRequest(HelloRequest)).pid, runtime.pid);
+    await assert.rejects(connection.sendRequest('mlpipe/nothing'), { code: -32601 });
+    await assert.rejects(connection.sendRequest('mlpipe/run', 'not an object'));
+    assert.equal((await connection.sendRequest(HelloRequest)).pid, runtime.pid);
+  });
+
+  it('ends with who started it, and with it what it was running', async () => {
+    const { file } = start(SLOW);
+    connection.sendRequest(RunPipelineRequest, { file, steps: [] }).catch(() => undefined);
+    await until(() => events.some(({ type }) => type === 'step-output'));
+    const pid = events.flatMap((event) => (event.type === 'step-started' ? [event.pid ?? 0] : []))[0] ?? 0;
+    runtime.stdin.end();
+    await ended;
+    await until(() => !isRunning(pid));
+  });
+});
