@@ -41,8 +41,12 @@ export async function run(
 }
 
 /** What would run, and why. */
-export async function status(project: Project, file: string, options: PipelineOptions = {}): Promise<StatusAnswer> {
-  return statusOf(await contextAt(project, file, options.parameters));
+export async function status(
+  project: Project,
+  file: string,
+  options: Pick<RunOptions, 'steps' | 'downstream' | 'force' | 'noCache'> & PipelineOptions = {},
+): Promise<StatusAnswer> {
+  return statusOf(await contextAt(project, file, options.parameters), options);
 }
 
 export async function plan(project: Project, file: string, options: PipelineOptions = {}): Promise<Plan> {

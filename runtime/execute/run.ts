@@ -55,6 +55,12 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
   const forced =
     options.force === true ? (named.size > 0 ? named : new Set(chosen.map(({ name }) => name))) : new Set<string>();
   const run = world.ledger.newRunName();
+  const told = new Set<string>();
+  const tellOnce = (message: string) => {
+    if (told.has(message)) return false;
+    told.add(message);
+    return true;
+  };
   // Git may take seconds over a large work tree, so it is asked when the first step really runs.
   let asked: Promise<Provenance> | undefined;
   const provenance = () => {
@@ -81,7 +87,15 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
       run: async ({ name }) => {
         const step = plan.steps[name];
         if (!step) return 'failed';
-        const stepContext: StepContext = { ...context, run, provenance, fresh: forced.has(name), emit, signal };
+        const stepContext: StepContext = {
+          ...context,
+          run,
+          provenance,
+          tellOnce,
+          fresh: forced.has(name),
+          emit,
+          signal,
+        };
         const result = await oneStep(stepContext, step, upstream, options.noCache === true);
         if (result.status === 'ran' || result.status === 'cached') {
           const stored = result.record === null ? undefined : world.ledger.get(result.record);
@@ -190,10 +204,17 @@ async function fromCache(
 }
 
 /** What would run, and why. Changes nothing. */
-export async function statusOf(context: PipelineContext): Promise<StatusAnswer> {
+export async function statusOf(
+  context: PipelineContext,
+  options: Pick<RunOptions, 'steps' | 'downstream' | 'force' | 'noCache'> = {},
+): Promise<StatusAnswer> {
+  const order = inOrder(context.plan);
+  const named = namedSteps(context.plan, options.steps ?? []);
+  const anew = (name: string) =>
+    options.noCache === true || (options.force === true && (named.size === 0 || named.has(name)));
   const upstream = new Map<string, UpstreamResult>();
   const steps: StatusAnswer['steps'] = [];
-  for (const step of inOrder(context.plan)) {
+  for (const step of closure(context.plan, order, named, options.downstream ?? false)) {
     const waitsFor = needsOf(context.plan, step).find((name) => !upstream.has(name));
     if (waitsFor !== undefined) {
       const blocked = steps.find((each) => each.step === waitsFor)?.state === 'blocked';
@@ -206,6 +227,11 @@ export async function statusOf(context: PipelineContext): Promise<StatusAnswer> 
     }
     try {
       const { state, reason, cached } = await assess(context, step, upstream);
+      if (anew(step.name)) {
+        const why = options.noCache === true ? 'no cached result is taken' : 'forced';
+        steps.push({ step: step.name, state: 'stale', reason: why });
+        continue;
+      }
       if (cached) upstream.set(step.name, { record: cached.digest, outputs: cached.record.outputs });
       steps.push({ step: step.name, state, reason });
     } catch (error) {

@@ -24,6 +24,8 @@ export interface StepContext extends PipelineContext {
   run: string;
   /** The same for all steps of a run. */
   provenance: () => Promise<Provenance>;
+  /** Whether nobody has been told in this run. */
+  tellOnce: (message: string) => boolean;
   /** Begins a training anew instead of going on from a checkpoint. */
   fresh: boolean;
   emit: (event: RunEvent) => void;
@@ -258,7 +260,8 @@ async function program(
   );
   const log = (await world.store.put(end.logFile)).digest;
   const base = { ...NOTHING, undeclaredReads: end.undeclared, log };
-  if (end.untraced !== null) context.emit({ type: 'step-warning', step: step.name, message: end.untraced });
+  if (end.untraced !== null && context.tellOnce(end.untraced))
+    context.emit({ type: 'step-warning', step: step.name, message: end.untraced });
   if (end.undeclared.length > 0) {
     context.emit({
       type: 'step-warning',

@@ -58,10 +58,10 @@ export class TemporaryProject {
     }
   }
 
-  async status(): Promise<StatusAnswer> {
+  async status(options: Parameters<typeof api.status>[2] = {}): Promise<StatusAnswer> {
     const project = api.openProject(this.folder);
     try {
-      return await api.status(project, api.pipelineFile(this.folder));
+      return await api.status(project, api.pipelineFile(this.folder), options);
     } finally {
       project.close();
     }

@@ -138,6 +138,19 @@ describe('a run', () => {
     assert.deepEqual(statuses(anew.answer), { first: 'ran', second: 'ran' });
   });
 
+  it('says beforehand what the same words would run', async () => {
+    chain();
+    await project.run();
+    const said = async (options: Parameters<typeof project.status>[0]) =>
+      (await project.status(options)).steps.map(({ step, state, reason }) => `${step} ${state} ${reason.slice(0, 9)}`);
+    assert.deepEqual(await said({ force: true, steps: ['second'] }), [
+      'first up-to-date unchanged',
+      'second stale forced',
+    ]);
+    assert.deepEqual(await said({ steps: ['first'] }), ['first up-to-date unchanged']);
+    assert.deepEqual(await said({ force: true }), ['first stale forced', 'second stale first wil']);
+  });
+
   it('runs a step with what it needs, and downstream what needs it', async () => {
     start({
       'p.mlpipe': `${CHAIN}\nstep alone {\n  run "echo > \${o}"\n  writes o "alone.txt"\n}\n`,

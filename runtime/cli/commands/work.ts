@@ -46,10 +46,13 @@ export async function run(context: Context, options: RunOptions, ...names: strin
       exit: EXIT.usage,
     });
   }
-  if (options.dryRun) return status(context, options, ...fileOf(names));
   const [named] = fileOf(names);
   const file = api.pipelineFile(folder, named);
   const steps = named === undefined ? names : names.slice(1);
+  if (options.dryRun) {
+    const { force = false, downstream = false } = options;
+    return tellStatus(context, file, { parameters: options.set, steps, force, downstream, noCache: !options.cache });
+  }
   const cancelled = new AbortController();
   let interrupts = 0;
   const interrupt = () => {
@@ -91,13 +94,20 @@ const STATE_STYLES = {
 } as const;
 
 export async function status(
-  { folder, output }: Context,
+  context: Context,
   options: { set: Record<string, string> },
   name?: string,
 ): Promise<ExitCode> {
-  const file = api.pipelineFile(folder, name);
+  return tellStatus(context, api.pipelineFile(context.folder, name), { parameters: options.set });
+}
+
+async function tellStatus(
+  { folder, output }: Context,
+  file: string,
+  options: NonNullable<Parameters<typeof api.status>[2]>,
+): Promise<ExitCode> {
   return api.withProject(folder, async (project) => {
-    const found = await api.status(project, file, { parameters: options.set });
+    const found = await api.status(project, file, options);
     answer(output, found, () =>
       output.quiet
         ? ''
