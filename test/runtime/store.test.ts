@@ -10,6 +10,7 @@ import { type FileIdentity, isSettled } from '../../runtime/store/identity.ts';
 import { buildManifest, checkEntries, LARGE, type ManifestEntry, parseManifest } from '../../runtime/store/manifest.ts';
 import { openStore } from '../../runtime/store/open.ts';
 import { StatCache } from '../../runtime/store/statcache.ts';
+import { hashFile } from '../../runtime/store/work.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -172,6 +173,25 @@ describe('the store', () => {
       fs.readSync = original;
     }
     assert.deepEqual(fs.readdirSync(inFolder('.mlpipe/tmp')), []);
+  });
+
+  it('refuses a folder that gets another file while it is stored, and a file that grows while it is hashed', async () => {
+    const store = open();
+    fs.mkdirSync(inFolder('data'));
+    fs.writeFileSync(inFolder('data/a'), 'a');
+    const original = fs.readSync;
+    let change = () => fs.writeFileSync(inFolder('data/b'), 'b');
+    fs.readSync = ((...parameters: Parameters<typeof original>) => {
+      change();
+      return original(...parameters);
+    }) as typeof original;
+    try {
+      await assert.rejects(store.put(inFolder('data')), failure('file-changed'));
+      change = () => fs.appendFileSync(inFolder('data/a'), 'more');
+      assert.throws(() => hashFile(inFolder('data/a')), failure('file-changed'));
+    } finally {
+      fs.readSync = original;
+    }
   });
 
   it('hands much work to threads, with the same digests', async () => {
