@@ -25,6 +25,7 @@ export type Target =
   | 'win32-arm64';
 
 export const WANTED: readonly Wanted[] = [
+  { pattern: '.vscodeignore' },
   { pattern: 'package.nls.json' },
   { pattern: 'README.md' },
   { pattern: 'CHANGELOG.md' },

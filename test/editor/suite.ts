@@ -5,7 +5,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format } from 'node:util';
-import { print, printed } from './support/page.ts';
+import { print, printed, screenshot } from './support/page.ts';
 
 interface Failure {
   title: string;
@@ -22,6 +22,12 @@ export async function run(): Promise<void> {
 
   const failures: Failure[] = [];
   let passed = 0;
+  mocha.rootHooks({
+    async afterEach(this: Mocha.Context) {
+      const { currentTest } = this;
+      if (currentTest?.isFailed()) await screenshot(`failed ${currentTest.title}`);
+    },
+  });
   await new Promise<void>((resolve, reject) => {
     const runner = mocha.run(() => resolve());
     runner.on('pass', () => {

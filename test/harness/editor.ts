@@ -11,7 +11,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath, runTests } from '@vscode/test-electron';
 import { build } from 'esbuild';
-import { packExtension } from '../../extension/packaging/package.ts';
 import { findChromium, prepareVsCodeServer } from './vscode-server.ts';
 
 const execute = promisify(execFile);
@@ -143,8 +142,12 @@ async function copyExample(name: string, target: string): Promise<void> {
 
 /** Packs the extension and installs it as a person would, with the editor's own command line. */
 async function installPackage(executable: Executable, scratch: string, extensions: string): Promise<void> {
-  const { path, bytes, files } = await packExtension(scratch);
-  console.log(`    the package: ${(bytes / 1024 / 1024).toFixed(1)} MiB, ${files} files`);
+  const packer = join(root, 'extension/packaging/package.ts');
+  const { stdout } = await execute(process.execPath, [packer, `--out=${scratch}`]);
+  // The packer lists what is in it, and then says where it is and how large.
+  console.log(`    the package: ${stdout.trimEnd().split('\n').at(-1)?.split(/[\\/]/).at(-1)}`);
+  const path = (await readdir(scratch)).filter((name) => name.endsWith('.vsix')).map((name) => join(scratch, name))[0];
+  if (path === undefined) throw new Error('The packer wrote no package.');
   const words = [`--install-extension=${path}`, `--extensions-dir=${extensions}`, '--force'];
   const server = executable.environment.MLPIPE_EDITOR_SERVER;
   if (server !== undefined) {

@@ -4,11 +4,13 @@ import { click, hasPage, hover, press, screenshot, texts, widenSideBar } from '.
 import { poll } from '../support/poll.ts';
 import {
   closeMessages,
+  diagnostics,
   inTheme,
   lens,
   message,
   mlpipe,
   models,
+  noDiagnostics,
   open,
   showMessages,
   THEMES,
@@ -90,6 +92,10 @@ describe('training in VS Code', () => {
     await closeMessages();
     await vscode.commands.executeCommand('mlpipe.run', document.uri);
     await message(/digits is up to date/);
+    if (!hasPage) return;
+    await poll(async () => (await texts('.codelens-decoration')).every((text) => !text.includes('Cancel')), {
+      what: 'the lenses to offer ▶ again',
+    });
   });
 
   it('looks well in every theme', async () => {
@@ -109,6 +115,23 @@ describe('training in VS Code', () => {
     await poll(async () => (await texts('.monaco-hover')).some((text) => /Record/.test(text)), { what: 'the tooltip' });
     await screenshot('tooltip');
     await press('Escape');
+  });
+
+  it('shows all of it at once: data that is not pinned, ▶, and the model', async () => {
+    if (!hasPage) return;
+    const editor = await open('digits.mlpipe');
+    const { document } = editor;
+    const pin = document.positionAt(document.getText().indexOf('  pin ')).line;
+    await editor.edit((edit) => edit.delete(new vscode.Range(pin, 0, pin + 1, 0)));
+    await diagnostics(document.uri, 'MLP2001');
+    const data = document.positionAt(document.getText().indexOf('data digits')).line;
+    editor.selection = new vscode.Selection(data, 0, data, 0);
+    editor.revealRange(new vscode.Range(data, 0, data, 0), vscode.TextEditorRevealType.AtTop);
+    await poll(async () => (await texts('.squiggly-error')).length > 0, { what: 'the underlined source' });
+    await closeMessages();
+    await inTheme(THEMES.dark ?? '', () => screenshot('overview'));
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+    await noDiagnostics(document.uri, 'MLP2001');
   });
 
   it('opens the record as a read-only document', async () => {
