@@ -15,7 +15,6 @@ import {
 import { MlpipeFormatter } from '../grammar/formatting/formatter.ts';
 import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from '../grammar/generated/module.ts';
 import { type MlpipeAddedServices, MlpipeModule, MlpipeSharedModule } from '../grammar/module.ts';
-import { FactsService } from '../grammar/rules/facts-service.ts';
 import { MlpipeCodeActionProvider } from './features/code-actions.ts';
 import { MlpipeCodeLensProvider } from './features/code-lenses.ts';
 import { MlpipeCompletionProvider } from './features/completion.ts';
@@ -77,8 +76,6 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       },
     } satisfies Module<MlpipeSharedServices, PartialLangiumSharedServices>,
   );
-  const factsService = new FactsService();
-  const facts = new FactsKeeper(shared, factsService, world, connection);
   const mlpipe = inject(createDefaultModule({ shared }), MlpipeGeneratedModule, MlpipeModule, {
     documentation: {
       DocumentationProvider: (services: MlpipeServices) => new MlpipeDocumentationProvider(services),
@@ -98,8 +95,9 @@ export function createLanguageServer(context: ServerContext): MlpipeServer {
       SemanticTokenProvider: (services: MlpipeServices) => new MlpipeSemanticTokenProvider(services),
       SignatureHelp: (services: MlpipeServices) => new MlpipeSignatureHelpProvider(services),
     },
-    rules: { Facts: () => factsService },
-  } satisfies Module<MlpipeServices, PartialLangiumServices & Partial<MlpipeAddedServices>>);
+  } satisfies Module<MlpipeServices, PartialLangiumServices>);
+  // The features above are made when they are first asked for, and by then this is.
+  const facts = new FactsKeeper(shared, mlpipe.rules.Facts, world, connection);
   shared.ServiceRegistry.register(mlpipe);
   return { shared, mlpipe, facts };
 }

@@ -15,6 +15,17 @@ import {
 import { CATALOGUE } from '../../grammar/rules/catalogue.ts';
 import { type Fix, fixesOf } from '../../grammar/rules/report.ts';
 
+/**
+ * What is mended with everything else at once: misspelt words and units. A number that a person would have to choose, a
+ * seed or how many epochs, is written only where that person asks for it.
+ */
+const SURE: ReadonlySet<unknown> = new Set([
+  'MLP1001',
+  'MLP1002',
+  'MLP1008',
+  'MLP1009',
+] satisfies (keyof typeof CATALOGUE)[]);
+
 export class MlpipeCodeActionProvider implements CodeActionProvider {
   getCodeActions(document: LangiumDocument, { context, range }: CodeActionParams): CodeAction[] {
     if (document.uri.scheme === 'builtin') return [];
@@ -41,12 +52,12 @@ export class MlpipeCodeActionProvider implements CodeActionProvider {
     }));
   }
 
-  /** Every finding that has exactly one fix, mended at once; edits that overlap are left for the next time. */
+  /** Edits that overlap are left for the next time. */
   private fixAll(document: LangiumDocument): CodeAction[] {
     const fixes: Fix[] = [];
     for (const diagnostic of document.diagnostics ?? []) {
       const [only, ...others] = fixesOf(diagnostic);
-      if (only !== undefined && others.length === 0) fixes.push(only);
+      if (SURE.has(diagnostic.code) && only !== undefined && others.length === 0) fixes.push(only);
     }
     const edits: TextEdit[] = [];
     for (const fix of fixes) {
@@ -55,7 +66,11 @@ export class MlpipeCodeActionProvider implements CodeActionProvider {
     }
     if (edits.length === 0) return [];
     return [
-      { title: 'Fix everything that has one fix', kind: CodeActionKind.SourceFixAll, edit: editOf(document, edits) },
+      {
+        title: 'Correct every misspelt word and unit',
+        kind: CodeActionKind.SourceFixAll,
+        edit: editOf(document, edits),
+      },
     ];
   }
 }
@@ -78,7 +93,7 @@ function silence(document: LangiumDocument, diagnostic: Diagnostic): CodeAction[
       title: `Ignore ${code} in this line, with a reason`,
       kind: CodeActionKind.QuickFix,
       diagnostics: [diagnostic],
-      edit: editOf(document, [{ range: { start: end, end }, newText: `  // mlpipe: ignore ${code} -- reason: ` }]),
+      edit: editOf(document, [{ range: { start: end, end }, newText: `  // mlpipe: ignore ${code} -- ` }]),
     },
   ];
 }

@@ -9,25 +9,16 @@ import { parsedVersion } from '../workspace/document-factory.ts';
 
 export function addDiagnosticsHandler(connection: Connection, shared: MlpipeSharedServices): void {
   const builder = shared.workspace.DocumentBuilder;
-  // A client may compare addresses letter by letter, so each is answered as the client wrote it.
-  const spellings = new Map<string, string>();
   builder.onUpdate((_, deleted) => {
-    for (const uri of deleted) {
-      const spelling = spellings.get(uri.toString());
-      spellings.delete(uri.toString());
-      void connection.sendDiagnostics({ uri: spelling ?? uri.toString(), diagnostics: [] });
-    }
+    for (const uri of deleted) void connection.sendDiagnostics({ uri: uri.toString(), diagnostics: [] });
   });
-  builder.onDocumentPhase(DocumentState.Validated, (document) => {
-    spellings.set(document.uri.toString(), document.textDocument.uri);
-    return publish(connection, document);
-  });
+  builder.onDocumentPhase(DocumentState.Validated, (document) => publish(connection, document));
 }
 
 /** The library is read-only and right: nothing is said about it. */
 async function publish(connection: Connection, document: LangiumDocument): Promise<void> {
   if (document.diagnostics === undefined || document.uri.scheme === 'builtin') return;
-  const message: PublishDiagnosticsParams = { uri: document.textDocument.uri, diagnostics: document.diagnostics };
+  const message: PublishDiagnosticsParams = { uri: document.uri.toString(), diagnostics: document.diagnostics };
   const version = parsedVersion(document);
   if (version !== undefined) message.version = version;
   await connection.sendDiagnostics(message);

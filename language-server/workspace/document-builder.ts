@@ -7,17 +7,33 @@ import {
   type LangiumDocument,
   type LangiumDocuments,
   type LangiumSharedCoreServices,
+  OperationCancelled,
   type URI,
 } from 'langium';
 import { CancellationToken } from 'vscode-languageserver-protocol';
 import { importedUris } from './imports.ts';
 
+interface Waiting {
+  isReached: () => boolean;
+  /** Where one document is waited for. */
+  uri?: string;
+  resolve: () => void;
+  reject: (reason: unknown) => void;
+}
+
 export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
   private readonly documents: LangiumDocuments;
+  private waiting: Waiting[] = [];
 
   constructor(services: LangiumSharedCoreServices) {
     super(services);
     this.documents = services.workspace.LangiumDocuments;
+    this.onUpdate((_, deleted) => {
+      const gone = new Set(deleted.map(String));
+      for (const waiting of this.waiting) {
+        if (waiting.uri !== undefined && gone.has(waiting.uri)) waiting.reject(OperationCancelled);
+      }
+    });
   }
 
   /**
@@ -73,6 +89,62 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
         if (targetState === DocumentState.Validated) document.diagnostics ??= [];
       }
     });
+    this.tellWaiting();
+  }
+
+  /**
+   * Langium waits for the news of a phase, and there is none of a build without documents, nor of a document that has
+   * been deleted: such a request would never be answered.
+   */
+  protected override awaitBuilderState(state: DocumentState, token: CancellationToken): Promise<void> {
+    if (this.currentState >= state) return Promise.resolve();
+    return this.wait({ isReached: () => this.currentState >= state }, token);
+  }
+
+  protected override async awaitDocumentState(state: DocumentState, uri: URI, token: CancellationToken): Promise<URI> {
+    const document = this.documents.getDocument(uri);
+    if (document === undefined || document.state >= state || this.currentState >= state) {
+      return super.awaitDocumentState(state, uri, token);
+    }
+    const isReached = () => (this.documents.getDocument(uri)?.state ?? DocumentState.Changed) >= state;
+    await this.wait({ isReached, uri: uri.toString() }, token);
+    return uri;
+  }
+
+  protected override async notifyDocumentPhase(
+    document: LangiumDocument,
+    state: DocumentState,
+    token: CancellationToken,
+  ): Promise<void> {
+    this.tellWaiting();
+    await super.notifyDocumentPhase(document, state, token);
+  }
+
+  private wait(what: Pick<Waiting, 'isReached' | 'uri'>, token: CancellationToken): Promise<void> {
+    if (token.isCancellationRequested) return Promise.reject(OperationCancelled);
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.waiting = this.waiting.filter((other) => other !== waiting);
+        cancelled.dispose();
+      };
+      const waiting: Waiting = {
+        ...what,
+        resolve: () => {
+          done();
+          resolve();
+        },
+        reject: (reason) => {
+          done();
+          reject(reason);
+        },
+      };
+      const cancelled = token.onCancellationRequested(() => waiting.reject(OperationCancelled));
+      this.waiting.push(waiting);
+    });
+  }
+
+  private tellWaiting(): void {
+    for (const waiting of this.waiting) if (waiting.isReached()) waiting.resolve();
   }
 
   private async loadImported(documents: readonly LangiumDocument[]): Promise<LangiumDocument[]> {

@@ -9,6 +9,6 @@ export function importedUris(document: LangiumDocument): URI[] {
   return root.elements
     .filter(isImport)
     .map(importedUri)
-    .filter((uri) => uri !== undefined && uri.path.endsWith('.mlpipe'))
+    .filter((uri) => uri?.path.endsWith('.mlpipe') === true)
     .filter((uri) => uri !== undefined);
 }

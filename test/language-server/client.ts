@@ -95,13 +95,19 @@ export class Client {
   /** Starts a server and shakes hands. */
   static async start(options: ClientOptions = {}): Promise<Client> {
     const client = new Client(options);
-    client.initialized = await client.connection.sendRequest<InitializeResult>('initialize', {
+    const ended = once(client.process, 'exit').then(() => {
+      throw new Error(`The server ended before it had started.\n${client.stderr}`);
+    });
+    const answer = client.connection.sendRequest<InitializeResult>('initialize', {
       processId: process.pid,
       rootUri: null,
       capabilities: options.capabilities ?? capabilities,
       workspaceFolders: options.folders?.map((uri) => ({ uri, name: uri })) ?? null,
       initializationOptions: options.initializationOptions,
     });
+    client.initialized = await Promise.race([answer, ended]);
+    // Later it may end as it likes.
+    ended.catch(() => undefined);
     await client.connection.sendNotification('initialized', {});
     return client;
   }

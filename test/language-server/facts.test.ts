@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Hover } from 'vscode-languageserver-protocol';
+import type { CodeAction, Hover } from 'vscode-languageserver-protocol';
 import { Client } from './client.ts';
-import { positionOf } from './sample.ts';
+import { applied, positionOf } from './sample.ts';
 
 const TEXT = `pipeline p
 
@@ -107,5 +107,22 @@ describe('what the world says', () => {
     });
     await client.open(uri, TEXT);
     await untilHover('data d', 5, /3 rows/);
+  });
+
+  it('finds content that differs from its pin, and the fix that pins it anew mends it', async () => {
+    const pinned = TEXT.replace('  schema', `  pin   sha256:${'0'.repeat(64)}\n  schema`);
+    await client.open(uri, pinned);
+    const differs = ({ code }: { code?: unknown }) => code === 'MLP2002';
+    const { diagnostics } = await client.diagnostics(uri, (params) => params.diagnostics.some(differs));
+    const finding = diagnostics.find(differs);
+    assert.match(finding?.codeDescription?.href ?? '', /MLP2002/);
+    const actions = await client.request<CodeAction[]>('textDocument/codeAction', {
+      textDocument: { uri },
+      range: finding?.range,
+      context: { diagnostics: [finding], only: ['quickfix'] },
+    });
+    const version = await client.change(uri, { text: applied(pinned, actions[0]?.edit?.changes?.[uri] ?? []) });
+    const mended = await client.diagnostics(uri, (params) => params.version === version);
+    assert.equal(mended.diagnostics.some(differs), false);
   });
 });

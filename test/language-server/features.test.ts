@@ -1,10 +1,13 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text of a pipeline has `${…}` of its own.
 import assert from 'node:assert/strict';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type {
+  CodeAction,
   CodeLens,
+  Diagnostic,
   DocumentLink,
   DocumentSymbol,
   FoldingRange,
@@ -21,7 +24,7 @@ import type {
   WorkspaceSymbol,
 } from 'vscode-languageserver-protocol';
 import { Client } from './client.ts';
-import { positionOf, SAMPLE } from './sample.ts';
+import { applied, positionOf, SAMPLE } from './sample.ts';
 
 describe('what an editor asks', () => {
   let client: Client;
@@ -217,18 +220,66 @@ describe('what an editor asks', () => {
     );
   });
 
-  describe('rename', () => {
-    const applied = (text: string, edits: readonly TextEdit[]) => {
-      const lines = text.split('\n');
-      for (const { range, newText } of [...edits].sort(
-        (a, b) => b.range.start.line - a.range.start.line || b.range.start.character - a.range.start.character,
-      )) {
-        const line = lines[range.start.line] ?? '';
-        lines[range.start.line] = line.slice(0, range.start.character) + newText + line.slice(range.end.character);
-      }
-      return lines.join('\n');
-    };
+  describe('code actions', () => {
+    let count = 0;
+    const other = () => pathToFileURL(join(folder, `actions${count}.mlpipe`)).toString();
 
+    afterEach(() => client.close(other()));
+
+    async function actionsFor(
+      text: string,
+      code: string,
+      only: string,
+    ): Promise<{ actions: CodeAction[]; finding?: Diagnostic }> {
+      count++;
+      await client.open(other(), text);
+      const has = ({ diagnostics }: { diagnostics: Diagnostic[] }) => diagnostics.some((each) => each.code === code);
+      const { diagnostics } = await client.diagnostics(other(), has);
+      const finding = diagnostics.find((each) => each.code === code);
+      const context = { diagnostics: [finding], only: [only] };
+      const params = { textDocument: { uri: other() }, range: finding?.range, context };
+      return { actions: await client.request<CodeAction[]>('textDocument/codeAction', params), finding };
+    }
+
+    async function codesAfter(text: string, action: CodeAction | undefined): Promise<unknown[]> {
+      const version = await client.change(other(), { text: applied(text, action?.edit?.changes?.[other()] ?? []) });
+      const { diagnostics } = await client.diagnostics(other(), (params) => params.version === version);
+      return diagnostics.map(({ code }) => code);
+    }
+
+    for (const [what, from, to, code] of [
+      ['a misspelt layer', 'flatten', 'flaten', 'MLP1001'],
+      ['a misspelt fact', 'epochs     12', 'epocs     12', 'MLP1002'],
+      ['a misspelt block', 'environment cpu', 'enviroment cpu', 'MLP1002'],
+      ['a misspelt argument', 'kernel: 3', 'kernl: 3', 'MLP1001'],
+      ['a training without a seed', '  batch      32\n  seed       7\n', '  batch      32\n', 'MLP3007'],
+    ] as const) {
+      it(`mend ${what}, and the finding is gone`, async () => {
+        const text = SAMPLE.replace(from, to);
+        const { actions, finding } = await actionsFor(text, code, 'quickfix');
+        assert.match(finding?.codeDescription?.href ?? '', new RegExp(code));
+        const [fix] = actions;
+        assert.equal(fix?.kind, 'quickfix');
+        assert.equal((await codesAfter(text, fix)).includes(code), false, fix?.title);
+      });
+    }
+
+    it('correct every misspelt word at once', async () => {
+      const text = SAMPLE.replace('flatten', 'flaten').replace('epochs     12', 'epocs     12');
+      const { actions } = await actionsFor(text, 'MLP1002', 'source.fixAll');
+      assert.equal(actions.length, 1);
+      const codes = await codesAfter(text, actions[0]);
+      assert.equal(codes.includes('MLP1001') || codes.includes('MLP1002'), false);
+    });
+
+    it('silence a warning with a comment that asks for the reason', async () => {
+      const { actions } = await actionsFor(SAMPLE, 'MLP3003', 'quickfix');
+      const silence = actions.find(({ title }) => title.startsWith('Ignore MLP3003'));
+      assert.equal((await codesAfter(SAMPLE, silence)).includes('MLP3003'), false);
+    });
+  });
+
+  describe('rename', () => {
     for (const [name, needle, after] of [
       ['a data set', 'data digits', 6],
       ['a training from inside a text', '${recognise', 4],
@@ -238,7 +289,8 @@ describe('what an editor asks', () => {
       ['a parameter', 'adam(rate: rate', 12],
     ] as const) {
       it(`of ${name} keeps the diagnostics as they are`, async () => {
-        const other = pathToFileURL(join(folder, 'renamed.mlpipe')).toString();
+        // Not on a disk, so that no news of the world comes in between.
+        const other = `untitled:${name.replaceAll(' ', '-')}`;
         await client.open(other, SAMPLE);
         const before = (await client.diagnostics(other)).diagnostics;
         const edit = await client.request<WorkspaceEdit>('textDocument/rename', {

@@ -59,7 +59,7 @@ describe('the language server goes on', () => {
 
   for (const uri of [
     'untitled:Untitled-1',
-    'vscode-remote://ssh-remote+box/home/a/b.mlpipe',
+    'vscode-remote://wsl/projects/b.mlpipe',
     'file:///outside/of/it.mlpipe',
     'file:///with%20space/%C3%A4.mlpipe',
   ]) {
@@ -136,6 +136,16 @@ describe('the language server goes on', () => {
     await changed(['open.mlpipe', FileChangeType.Deleted]);
     assert.equal((await symbols(uri))?.length, 10);
     await client.close(uri);
+  });
+
+  it('and answers what was asked while a document went', async () => {
+    const uri = uriOf('going.mlpipe');
+    await client.open(uri, SAMPLE);
+    await client.diagnostics(uri);
+    void client.close(uri);
+    // Waits for the whole workspace, in which nothing is left to build.
+    const answers = [1, 2, 3, 4, 5].map(() => client.request('workspace/symbol', { query: 'recognise' }));
+    assert.equal((await Promise.all(answers)).length, 5);
   });
 
   it('without having logged a failure', () => assert.deepEqual(client.log, []));

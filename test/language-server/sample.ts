@@ -1,3 +1,5 @@
+import type { Position, TextEdit } from 'vscode-languageserver-protocol';
+
 /** The pipeline that the tests of the server write in: every kind of block, no mistake in it. */
 export const SAMPLE = `// Recognise handwritten digits.
 pipeline digits
@@ -74,6 +76,17 @@ monitor staging {
   budget    1 false page per 30 days
 }
 `;
+
+/** A text with edits made, as an editor makes them. */
+export function applied(text: string, edits: readonly TextEdit[]): string {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  const offset = ({ line, character }: Position) => Math.min((starts[line] ?? text.length) + character, text.length);
+  return edits
+    .map(({ range, newText }) => ({ start: offset(range.start), end: offset(range.end), newText }))
+    .sort((one, other) => other.start - one.start)
+    .reduce((result, { start, end, newText }) => result.slice(0, start) + newText + result.slice(end), text);
+}
 
 /** Where a text stands in another, counted as an editor does; the cursor \`after\` characters into it. */
 export function positionOf(text: string, needle: string, after = 0): { line: number; character: number } {
