@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -158,15 +160,24 @@ describe('the manifest', () => {
 });
 
 describe('the problem matcher', () => {
-  const [{ pattern }] = contributes.problemMatchers;
-  const expression = new RegExp(pattern.regexp);
-
-  it('reads a line of mlpipe check', () => {
-    const found = expression.exec('digits.mlpipe:8:3: warning MLP2001 Data "digits" is not pinned. Pin it.');
-    assert.ok(found);
-    assert.deepEqual(
-      [pattern.file, pattern.line, pattern.column, pattern.severity, pattern.code].map((index) => found[index]),
-      ['digits.mlpipe', '8', '3', 'warning', 'MLP2001'],
-    );
+  it('reads what mlpipe check says', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlpipe-matcher-'));
+    try {
+      writeFileSync(join(folder, 'a.mlpipe'), 'pipeline a\n\ndata rows {\n  from  "rows.csv"\n}\n');
+      const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'runtime/cli/main.ts'), 'check'], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      const [{ pattern }] = contributes.problemMatchers;
+      const expression = new RegExp(pattern.regexp);
+      const found = stdout.split('\n').flatMap((line) => expression.exec(line) ?? []);
+      assert.deepEqual(
+        [pattern.file, pattern.line, pattern.column, pattern.severity, pattern.code].map((index) => found[index]),
+        ['a.mlpipe', '4', '9', 'error', 'MLP2001'],
+        stdout + stderr,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
