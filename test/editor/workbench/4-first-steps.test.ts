@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import { hasPage, screenshot, texts } from '../support/page.ts';
+import { click, hasPage, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import { closeMessages, inTheme, mlpipe, THEMES } from '../support/workbench.ts';
 
@@ -18,6 +18,8 @@ describe('the first steps in VS Code', () => {
       what: 'the five steps of the walkthrough',
     });
     await inTheme(THEMES.light ?? '', () => screenshot('walkthrough'));
+    await click('.getting-started-step', 'Pin your data');
+    await inTheme(THEMES.dark ?? '', () => screenshot('walkthrough-dark'));
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 
