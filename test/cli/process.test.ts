@@ -156,18 +156,6 @@ describe('the command line', function () {
     assert.equal(stderr, '');
   });
 
-  it('shows progress in place in a terminal, and plain lines in a pipe', function () {
-    if (spawnSync('script', ['--version']).status !== 0) this.skip();
-    const { stdout } = spawnSync('script', ['-qec', `"${process.execPath}" "${START}" run -f`, '/dev/null'], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal is told.
-    const controls = /\u001b|\r/;
-    assert.match(stdout.replaceAll('\r\n', '\n'), controls);
-    assert.doesNotMatch(mlpipe('run', '-f').stderr, controls);
-  });
-
   describe('prints JSON that its schema describes', () => {
     it('run, status, log, show, diff, lineage', () => {
       const first = json('run', 'run') as { ok: boolean; steps: { record: string }[] };
