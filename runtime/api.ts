@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { dirname, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Finding } from '../grammar/check.ts';
+import { digestOf } from '../grammar/plan/canonical.ts';
 import type { Plan } from '../grammar/plan/plan.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
@@ -18,7 +19,7 @@ import { differencesAsMarkdown, differencesOf, type RecordDifference } from './l
 import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
-import { contextAt, openProject, type Project } from './project.ts';
+import { contextAt, openProject, type Project, worldOf } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
 export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
@@ -84,7 +85,7 @@ export async function factsOf(
   loaded: Pick<LoadedPipeline, 'document'>,
   options: { trusted?: boolean; signal?: AbortSignal } = {},
 ): Promise<Facts> {
-  const { partialPlan } = await pipeline();
+  const { partialPlan, planOf } = await pipeline();
   const trusted = options.trusted ?? true;
   // The document is of this language, whoever loaded it.
   const whole = partialPlan(loaded as LoadedPipeline);
@@ -95,23 +96,50 @@ export async function factsOf(
     cache: `${project.store.folder}${sep}cache${sep}tables`,
     engines: listEngines,
     machine: () => probe({ execute: trusted }),
-    runs: async () => lastRuns(project, file, whole),
+    runs: async () =>
+      withReasons(lastRuns(project, file, whole), trusted, async () => {
+        // As it stands in the editor, saved or not.
+        const { plan } = planOf({ ...loaded, file } as LoadedPipeline);
+        const digest = digestOf(loaded.document.textDocument.getText());
+        return statusOf({ world: worldOf(project), plan, file, digest });
+      }),
     trusted,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+}
+
+/** Adds whether each step would run again, and why. That may ask git and interpreters, so only where it is trusted. */
+async function withReasons(
+  runs: Facts['runs'],
+  trusted: boolean,
+  status: () => Promise<StatusAnswer>,
+): Promise<Facts['runs']> {
+  if (!trusted || Object.keys(runs).length === 0) return runs;
+  try {
+    for (const { step, state, reason } of (await status()).steps) {
+      const run = runs[step];
+      if (run !== undefined) runs[step] = { ...run, upToDate: state === 'up-to-date', reason };
+    }
+  } catch (error) {
+    // A pipeline with errors has no status; the errors are told where they stand.
+    if (!(error instanceof MlpipeError)) throw error;
+  }
+  return runs;
 }
 
 function lastRuns(project: Project, file: string, whole: Plan): Facts['runs'] {
   const path = relative(project.root, file).replaceAll('\\', '/');
   const runs: Facts['runs'] = {};
   for (const step of Object.keys(whole.steps)) {
-    const record = project.ledger.last(path, step)?.record;
-    if (!record) continue;
+    const stored = project.ledger.last(path, step);
+    if (!stored) continue;
+    const { record, digest } = stored;
     runs[step] = {
       ended: record.when.ended,
       status: record.exit.status,
       metrics: record.metrics,
       undeclaredReads: record.undeclaredReads,
+      record: digest,
     };
   }
   return runs;

@@ -150,7 +150,8 @@ export async function contextAt(
   return { world, plan, file, digest };
 }
 
-function worldOf(project: Project): World {
+/** What running asks of a project. */
+export function worldOf(project: Project): World {
   const { root, store } = project;
   return {
     root,

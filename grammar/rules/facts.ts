@@ -105,6 +105,8 @@ export interface RunFact {
   metrics: Record<string, number>;
   /** Files that the step opened and had not declared, where the platform can tell. */
   undeclaredReads: string[];
+  /** The record's digest. */
+  record?: Digest;
   upToDate?: boolean;
   /** In one line, why it would or would not run. */
   reason?: string;

@@ -59,7 +59,9 @@ function lastResult(uri: string, step: string, run: RunFact | undefined, range: 
     .map(([metric, value]) => metricText(metric, value));
   const outcome = run.status === 'ok' ? metrics : [run.status, ...metrics];
   const title = [...(outcome.length > 0 ? outcome : ['ran']), agoText(run.ended, Date.now())].join(' · ');
-  const lenses: CodeLens[] = [{ range, command: { title, command: COMMANDS.showRecord, arguments: [uri, step] } }];
+  const lenses: CodeLens[] = [
+    { range, command: { title, command: COMMANDS.showRecord, arguments: [uri, run.record ?? step] } },
+  ];
   if (run.upToDate === false && run.reason) {
     lenses.push({ range, command: { title: `↻ ${run.reason}`, command: COMMANDS.run, arguments: [uri, step] } });
   }

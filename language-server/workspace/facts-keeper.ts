@@ -15,8 +15,13 @@ import type { Watch, World } from './world.ts';
 
 /** Milliseconds after the last change of the text before the world is looked at again. */
 const SETTLE = 150;
+/** The same where nothing can be new but whether a step would run again. */
+const TEXT_SETTLE = 1000;
 /** Milliseconds in which several changes on the disk count as one. */
 const GATHER_CHANGES = 50;
+
+/** The question on which only the reasons of the last runs depend. */
+const TEXT = 'text';
 
 interface Kept {
   /** What was asked, by the key of the source: a source's fact holds as long as its question is the same. */
@@ -69,7 +74,9 @@ export class FactsKeeper {
     if (kept === undefined) return;
     const asked = questionsOf(document);
     const sources = Object.entries(kept.facts.sources).filter(([key]) => asked.get(key) === kept.questions.get(key));
-    this.service.set(document.uri, { ...kept.facts, sources: Object.fromEntries(sources) });
+    const isSameText = asked.get(TEXT) === kept.questions.get(TEXT);
+    const runs = isSameText ? kept.facts.runs : withoutReasons(kept.facts.runs);
+    this.service.set(document.uri, { ...kept.facts, sources: Object.fromEntries(sources), runs });
   }
 
   /** Only what is open and lies on a disk has a world around it. */
@@ -77,7 +84,12 @@ export class FactsKeeper {
     const uri = document.uri.toString();
     if (document.uri.scheme !== 'file' || this.shared.workspace.TextDocuments.get(document.uri) === undefined) return;
     const kept = this.kept.get(uri);
-    if (kept !== undefined && sameQuestions(kept.questions, questionsOf(document))) return;
+    const asked = questionsOf(document);
+    if (kept !== undefined && sameQuestions(kept.questions, asked)) {
+      const isSameText = asked.get(TEXT) === kept.questions.get(TEXT);
+      if (!isSameText && Object.keys(kept.facts.runs).length > 0) this.schedule(uri, TEXT_SETTLE);
+      return;
+    }
     if (kept === undefined) this.kept.set(uri, { questions: new Map(), facts: NO_FACTS });
     this.schedule(uri, kept === undefined ? 0 : SETTLE);
   }
@@ -156,7 +168,7 @@ export class FactsKeeper {
 
 /** What the text asks of the world: each source's key, with the words on which the answer depends. */
 function questionsOf(document: LangiumDocument): Map<string, string> {
-  const questions = new Map<string, string>();
+  const questions = new Map<string, string>([[TEXT, document.parseResult.value.$cstNode?.root.fullText ?? '']]);
   const folder = UriUtils.dirname(document.uri);
   const ask = (node: AstNode, path: string | undefined) => {
     if (!path || /^[a-z][a-z0-9+.-]+:/i.test(path)) return;
@@ -187,5 +199,11 @@ function questionsOf(document: LangiumDocument): Map<string, string> {
 }
 
 function sameQuestions(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
-  return one.size === other.size && [...one].every(([key, value]) => other.get(key) === value);
+  return one.size === other.size && [...one].every(([key, value]) => key === TEXT || other.get(key) === value);
+}
+
+/** What a step gave last stays true; whether it would run again does not. */
+function withoutReasons(runs: Facts['runs']): Facts['runs'] {
+  const plain = Object.entries(runs).map(([step, { upToDate: _, reason: __, ...run }]) => [step, run] as const);
+  return Object.fromEntries(plain);
 }

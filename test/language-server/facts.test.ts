@@ -1,9 +1,11 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text of a pipeline has `${…}` of its own.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { CodeAction, Hover } from 'vscode-languageserver-protocol';
+import type { CodeAction, CodeLens, Hover } from 'vscode-languageserver-protocol';
+import * as api from '../../runtime/api.ts';
 import { Client } from './client.ts';
 import { applied, positionOf } from './sample.ts';
 
@@ -124,5 +126,53 @@ describe('what the world says', () => {
     const version = await client.change(uri, { text: applied(pinned, actions[0]?.edit?.changes?.[uri] ?? []) });
     const mended = await client.diagnostics(uri, (params) => params.version === version);
     assert.equal(mended.diagnostics.some(differs), false);
+  });
+
+  it('shows above a step what its last run gave, and why it would run again', async () => {
+    const text = [
+      'pipeline p',
+      '',
+      'environment node {',
+      `  node "${process.versions.node}"`,
+      '}',
+      '',
+      'step hello {',
+      '  run     "node hello.mjs ${out}"',
+      '  reads   "hello.mjs"',
+      '  in      node',
+      '  writes  out "out.txt"',
+      '}',
+      '',
+    ].join('\n');
+    await writeFile(join(folder, 'hello.mjs'), 'import fs from "node:fs"; fs.writeFileSync(process.argv[2], "hello");');
+    await writeFile(join(folder, 'a.mlpipe'), text);
+    await client.open(uri, text);
+    await client.diagnostics(uri);
+    const lenses = async () => {
+      const answer = await client.request<CodeLens[]>('textDocument/codeLens', { textDocument: { uri } });
+      return answer.map(({ command }) => ({ title: command?.title ?? '', arguments: command?.arguments ?? [] }));
+    };
+    assert.deepEqual(
+      (await lenses()).map(({ title }) => title),
+      ['▶ Run'],
+    );
+
+    const answer = await api.withProject(folder, (project) => api.run(project, join(folder, 'a.mlpipe')));
+    assert.equal(answer.ok, true, JSON.stringify(answer));
+    await client.until('news of the record', () => client.refreshes.includes('workspace/codeLens/refresh'));
+    const [, last, ...others] = await lenses();
+    assert.match(last?.title ?? '', /ran · just now/);
+    assert.deepEqual(last?.arguments, [uri, answer.steps[0]?.record]);
+    assert.deepEqual(others, []);
+
+    await writeFile(
+      join(folder, 'hello.mjs'),
+      'import fs from "node:fs"; fs.writeFileSync(process.argv[2], "hello again");',
+    );
+    for (let seen = client.refreshes.length; ; seen = client.refreshes.length) {
+      const [, , why] = await lenses();
+      if (/^↻ .*hello\.mjs/.test(why?.title ?? '')) break;
+      await client.until('news of the program', () => client.refreshes.length > seen);
+    }
   });
 });
