@@ -106,6 +106,7 @@ export const CATALOGUE = {
   MLP2013: entry('class-malformed', 'error', 'language', 'classesMustDiffer', none(AUTHOR)),
   MLP2014: entry('data-not-kept', 'warning', 'world', 'dataShouldBeKept', none(WORLD)),
   MLP2015: entry('source-outside', 'warning', 'language', 'sourceShouldLieInProject', none('the file must be moved')),
+  MLP2016: entry('data-in-store-only', 'warning', 'world', 'dataShouldLieWhereItIsNamed', none(WORLD)),
 
   // 3xxx: environment
   MLP3001: entry('floating-version', 'error', 'language', 'versionMustBeExact', title('Use the version that is here')),

@@ -130,13 +130,25 @@ export const dataMustBeThere: Rule<ast.Data> = (data, report, context) => {
   const source = sourceOf(data);
   const fact = source && sourceFact(context, source.path);
   if (source === undefined || fact === undefined || fact.state === 'present' || isUrl(source.path)) return;
+  if (fact.state === 'missing' && fact.inStore === true) return;
   const message =
     fact.state === 'unreadable'
       ? `\`${source.path}\` cannot be read: ${fact.reason}. Make it readable.`
-      : fact.inStore === true
-        ? `\`${source.path}\` is gone, but what was pinned is still in the store. A run brings it back.`
-        : `There is nothing at \`${source.path}\`. Check the path, which starts from this file’s folder, or put the data there.`;
+      : `There is nothing at \`${source.path}\`. Check the path, which starts from this file’s folder, or put the data there.`;
   report({ code: 'MLP2003', message, node: source.fact, property: 'source' });
+};
+
+/** It is gone here, and still no loss. */
+export const dataShouldLieWhereItIsNamed: Rule<ast.Data> = (data, report, context) => {
+  const source = sourceOf(data);
+  const fact = source && sourceFact(context, source.path);
+  if (source === undefined || fact?.state !== 'missing' || fact.inStore !== true) return;
+  report({
+    code: 'MLP2016',
+    message: `\`${source.path}\` is gone, but what was pinned is still in the store. A run brings it back.`,
+    node: source.fact,
+    property: 'source',
+  });
 };
 
 // ---------------------------------------------------------------- schema
@@ -173,7 +185,7 @@ export const valuesMustFitSchema: Rule<ast.Data> = (data, report, context) => {
     const schema = data.facts.find(ast.isSchemaFact);
     report({
       code: 'MLP2008',
-      message: `${placeOf(problem)}${problem.found === undefined || problem.found === '' ? 'nothing stands' : `\`${problem.found}\` stands`} where ${problem.expected} is expected. Mend the data or the schema.`,
+      message: `${placeOf(problem)}${problem.found === undefined || problem.found === '' ? 'nothing' : `\`${problem.found}\``} stands; expected is ${problem.expected}. Mend the data or the schema.`,
       node: column ?? schema ?? data,
     });
   }

@@ -24,7 +24,7 @@ export function distance(left: string, right: string): number {
 
 /** The nearest of some words, if it is near enough to have been meant. Of equally near ones the first by the alphabet. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
+  const limit = word.length < 5 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: { word: string; edits: number } | undefined;
   for (const candidate of [...new Set(words)].sort()) {
     const edits = distance(word, candidate);

@@ -131,7 +131,7 @@ export const nameMustBeGivenOnce: Rule<ast.File> = (file, report, { document }) 
       named.push({ node: element, name: element.name, property: 'name' });
     }
   }
-  once(named, report, (name) => `There is a \`${name}\` already. Give one of the two another name.`);
+  once(named, report, (name) => `\`${name}\` is declared already. Give one of the two another name.`);
   const headers = file.elements.filter(ast.isPipelineHeader);
   once(
     headers.map((node) => ({ node, name: 'pipeline', property: 'name' })),
@@ -148,8 +148,7 @@ export const nameMustBeGivenOnce: Rule<ast.File> = (file, report, { document }) 
 
 /** Columns, parts, outputs, variables. */
 export const innerNameMustBeGivenOnce: Rule<ast.Data | ast.Step> = (block, report) => {
-  const again = (name: string): string =>
-    `There is a \`${name}\` in this block already. Give one of the two another name.`;
+  const again = (name: string): string => `\`${name}\` stands in this block already. Give one of the two another name.`;
   const groups: AstNode[][] = ast.isData(block)
     ? [[...columnsOf(block), ...partsOf(block)]]
     : [outputsOf(block), block.facts.filter(ast.isVariableFact)];
@@ -292,9 +291,15 @@ export const declarationShouldBeUsed: Rule<ast.File> = (file, report, context) =
   // A file without a training, a step or a header is there to be imported from.
   if (!file.elements.some((element) => ast.isTrain(element) || ast.isStep(element))) return;
   const used = usedBlocks(context);
+  // What an unknown name was meant to be is used.
+  const unknown = context.document.references
+    .filter(({ error }) => error !== undefined)
+    .map(({ $refText }) => $refText);
   for (const element of file.elements) {
     if (ast.isParam(element) || ast.isEnvironment(element) || ast.isData(element) || ast.isModel(element)) {
-      if (used.has(element) || element.name === undefined) continue;
+      const { name } = element;
+      if (used.has(element) || name === undefined || unknown.some((word) => nearest(word, [name]) !== undefined))
+        continue;
       report({
         code: 'MLP1011',
         message: `\`${element.name}\` is never used. Use it, or remove it.`,

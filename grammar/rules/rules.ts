@@ -53,6 +53,7 @@ const BOOK: Book = {
     data.dataMustBePinned,
     data.mutableSourceMustBeSnapshot,
     data.dataMustBeThere,
+    data.dataShouldLieWhereItIsNamed,
     data.columnMustBeInData,
     data.valuesMustFitSchema,
     data.dataShouldBeKept,

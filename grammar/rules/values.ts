@@ -105,7 +105,7 @@ export const valueMustBeInRange = each(({ expectation, isOutside }, report) => {
     message:
       domainText === undefined || ast.isRange(expression)
         ? 'The lower bound lies above the upper one. Turn them round.'
-        : `\`${expression.$cstNode?.text}\` is outside ${domainText}. Choose a value within.`,
+        : `\`${expression.$cstNode?.text}\` is outside \`${domainText}\`. Choose a value within.`,
     node: expression,
   });
 });

@@ -153,7 +153,7 @@ export class MlpipeScopeProvider extends DefaultScopeProvider {
         const parameter = node.parameter?.ref;
         return ast.isParameter(parameter) ? this.nodeScope(choicesOfType(parameter.type), outer) : outer;
       }
-      if (ast.isParameter(node)) return this.nodeScope(choicesOfType(node.type), outer);
+      if (ast.isParameter(node) || ast.isParam(node)) return this.nodeScope(choicesOfType(node.type), outer);
       if (ast.isWeightsFact(node))
         return this.createScope(this.choicesOf(CHOICE_OF_FACT[node.$type]).getAllElements(), outer);
       if (ast.isTargetFact(node)) return this.nodeScope(columnsOf(trainedOn(node)), outer);
