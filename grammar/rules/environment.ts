@@ -174,13 +174,13 @@ function lackOf(item: ast.Quantity, machine: Machine): string | undefined {
   switch (meaning.dimension) {
     case 'B':
       return asked > machine.memory
-        ? `${written} are asked for; this machine has ${(machine.memory / 2 ** 30).toFixed(1)} GiB`
+        ? `It asks for ${written}; this machine has ${(machine.memory / 2 ** 30).toFixed(1)} GiB`
         : undefined;
     case 'cpus':
-      return asked > machine.cpus ? `${written} are asked for; this machine has ${machine.cpus}` : undefined;
+      return asked > machine.cpus ? `It asks for ${written}; this machine has ${machine.cpus}` : undefined;
     case 'gpus':
       return asked > machine.gpus.length
-        ? `${written} are asked for; this machine has ${machine.gpus.length}`
+        ? `It asks for ${written}; this machine has ${machine.gpus.length}`
         : undefined;
     default:
       return undefined;

@@ -121,7 +121,7 @@ interface Task {
 function taskOf(train: ast.Train | undefined): Task | undefined {
   const column = train && targetColumnOf(train).column;
   const type = column && columnTypeOf(column);
-  if (train === undefined || column === undefined || type === undefined) return undefined;
+  if (train === undefined || column === undefined || type === undefined || type.kind === 'text') return undefined;
   const model = train.facts.find(ast.isModelFact)?.model?.ref;
   return { train, column, type, classes: classesOf(type), ...(model === undefined ? {} : { info: inferModel(model) }) };
 }
@@ -150,8 +150,10 @@ export const targetMustBeClear: Rule<ast.Train> = (train, report) => {
     }
     return;
   }
-  const { column, candidates } = targetColumnOf(train);
+  const { column, candidates: all } = targetColumnOf(train);
+  const candidates = classesFirst(all);
   if (column !== undefined || model === undefined || on === undefined || data === undefined) return;
+  if (!model.facts.some(ast.isInputFact)) return;
   if (
     model.facts.filter(ast.isInputFact).some(({ sources }) => sources.some((source) => targetOf(source) === undefined))
   )
@@ -173,6 +175,12 @@ export const targetMustBeClear: Rule<ast.Train> = (train, report) => {
       .flatMap(({ name }) => addFact(`Add \`target ${name}\``, train, 'target', name)),
   });
 };
+
+/** What has classes is what most people want to predict. */
+function classesFirst(columns: readonly ast.Column[]): ast.Column[] {
+  const isClass = (column: ast.Column): boolean => columnTypeOf(column)?.kind === 'class';
+  return [...columns.filter(isClass), ...columns.filter((column) => !isClass(column))];
+}
 
 export const targetMustNotBeInput: Rule<ast.Train> = (train, report) => {
   const column = targetColumnOf(train).column;
@@ -198,7 +206,8 @@ export const outputMustFitTarget: Rule<ast.Train> = (train, report) => {
   if (sizes.includes(sizeOf(output)) && (task.classes === undefined || output.length === 1)) return;
   const [wanted] = sizes;
   const last = task.info?.layers.at(-1);
-  const what = task.classes === undefined ? `has ${wanted} numbers` : `has ${task.classes} classes`;
+  const what =
+    task.classes === undefined ? `has ${wanted} ${wanted === 1 ? 'number' : 'numbers'}` : `has ${task.classes} classes`;
   const fixes =
     last?.layer === 'dense' && wanted !== undefined && isInDocument(last, train) ? unitsFix(last, wanted) : [];
   report({

@@ -102,7 +102,8 @@ class Evaluation {
       const value = this.of(expression);
       const plan = value && planValueOf(value);
       if (plan === undefined) {
-        if (value !== undefined) {
+        // Of secrets another rule speaks.
+        if (value !== undefined && value.kind !== 'secret') {
           this.complain({
             kind: 'not-a-value',
             node: expression,
