@@ -89,8 +89,10 @@ export class Progress {
     }
     // In a log, an epoch is one line, and of many epochs only some.
     const { epoch, epochs } = event;
-    if (epoch === undefined || epochs === undefined || epoch === this.#told.get(event.step)) return;
-    if (epoch !== 1 && epoch !== epochs && epoch % Math.ceil(epochs / 10) !== 0) return;
+    if (epoch === undefined || epochs === undefined) return;
+    // Progress comes now and then, not for each epoch: what counts is how far it has got since the last line.
+    const told = this.#told.get(event.step);
+    if (told !== undefined && (epoch === told || (epoch !== epochs && epoch - told < epochs / 10))) return;
     this.#told.set(event.step, epoch);
     const metrics = headline(event.metrics ?? {});
     this.#line(`  ${event.step}: epoch ${epoch}/${epochs}${metrics === '' ? '' : `, ${metrics}`}`);
