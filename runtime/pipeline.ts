@@ -1,12 +1,11 @@
 /** From a file to its plan: the part of the runtime that needs the language. Loaded when it is needed, for it is large. */
 import fs from 'node:fs';
-import { basename } from 'node:path';
 import { URI } from 'langium';
 import * as ast from '../grammar/generated/ast.ts';
 import { loadPipeline } from '../grammar/load.ts';
 import { createMlpipeServices, type MlpipeServices } from '../grammar/module.ts';
 import { digestOf } from '../grammar/plan/canonical.ts';
-import { filesOf, lowerWhatIsWhole } from '../grammar/plan/lower.ts';
+import { filesOf, LowerError, lower, lowerWhatIsWhole } from '../grammar/plan/lower.ts';
 import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { readPipelineText } from './project.ts';
@@ -44,49 +43,40 @@ export function planOf(
   loaded: LoadedPipeline,
   parameters: Readonly<Record<string, string>> = {},
 ): { plan: Plan; sources: Record<string, Digest> } {
-  const { plan, problems, wrongParameters } = lowerWhatIsWhole(loaded.document, { parameters });
-  const [wrong] = wrongParameters;
-  if (wrong) {
-    throw new MlpipeError(wrong.message, {
-      code: 'parameter-wrong',
-      todo: 'Correct what follows -S, or leave it out: the value in the file then holds.',
-      exit: EXIT.usage,
-    });
-  }
-  refuseWhatIsNotRead(loaded);
-  const [problem] = problems;
-  if (problem) {
-    throw new MlpipeError(problem.message, {
-      code: 'pipeline-errors',
-      todo: 'Run `mlpipe check` to see everything that is wrong.',
-      ...(problem.where === undefined ? {} : { where: problem.where }),
-    });
-  }
+  const plan = lowered(loaded, parameters);
   const sources = Object.fromEntries(
     filesOf(loaded.document).map(({ uri, textDocument }) => [uri.fsPath, digestOf(textDocument.getText())]),
   );
   return { plan, sources };
 }
 
-/** A text that was only partly understood has a plan that says less than the text: it must not run as if it were all. */
-function refuseWhatIsNotRead({ file, document }: LoadedPipeline): void {
-  const { lexerErrors, parserErrors } = document.parseResult;
-  const [unread] = lexerErrors;
-  const [misplaced] = parserErrors;
-  if (unread === undefined && misplaced === undefined) return;
-  const token = misplaced?.token;
-  const line = unread?.line ?? token?.startLine;
-  const column = unread?.column ?? token?.startColumn;
-  throw new MlpipeError(unread?.message ?? misplaced?.message ?? 'The file cannot be read.', {
-    code: 'pipeline-errors',
-    todo: 'Run `mlpipe check` to see everything that is wrong.',
-    where: {
-      file: basename(file),
-      // At the end of a file there is no token that has a place.
-      line: Number.isFinite(line) ? (line ?? 1) : document.textDocument.lineCount,
-      column: Number.isFinite(column) ? (column ?? 1) : 1,
-    },
-  });
+/** A file with errors must not run: its plan would say less than its text. */
+function lowered(loaded: LoadedPipeline, parameters: Readonly<Record<string, string>>): Plan {
+  try {
+    // What is run unpinned is recorded with the digests that it had; `check` says that it should not be.
+    return lower(loaded.document, { parameters, unpinned: true });
+  } catch (error) {
+    if (!(error instanceof LowerError)) throw error;
+    const [first, ...others] = error.problems;
+    if (error.reason === 'parameters') {
+      throw new MlpipeError(error.message, {
+        code: 'parameter-wrong',
+        todo: 'Correct what follows -S, or leave it out: the value in the file then holds.',
+        exit: EXIT.usage,
+        cause: error,
+      });
+    }
+    const more =
+      others.length === 0
+        ? ''
+        : ` There ${others.length === 1 ? 'is 1 more error' : `are ${others.length} more errors`}.`;
+    throw new MlpipeError(`${first?.message ?? error.message}${more}`, {
+      code: 'pipeline-errors',
+      todo: 'Run `mlpipe check` to see everything that is wrong.',
+      ...(first?.where === undefined ? {} : { where: first.where }),
+      cause: error,
+    });
+  }
 }
 
 /** As much of a plan as the file allows. */

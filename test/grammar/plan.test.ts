@@ -242,6 +242,12 @@ describe('the plan', () => {
     );
   });
 
+  it('takes data that is not pinned only where it is asked to', async () => {
+    const { document } = await load(SMALL.replace(/ {2}pin .*\n/, ''));
+    assert.throws(() => lower(document), LowerError);
+    assert.equal(lower(document, { unpinned: true }).data.digits?.pin, undefined);
+  });
+
   it('follows imports, with paths from the folder of the pipeline', async () => {
     const shared = SMALL.slice(0, SMALL.indexOf('model cnn')).replace('param width = 8\n', '');
     const plan = await planOf({
