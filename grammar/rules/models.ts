@@ -209,7 +209,9 @@ export const outputMustFitTarget: Rule<ast.Train> = (train, report) => {
   const what =
     task.classes === undefined ? `has ${wanted} ${wanted === 1 ? 'number' : 'numbers'}` : `has ${task.classes} classes`;
   const fixes =
-    last?.layer === 'dense' && wanted !== undefined && isInDocument(last, train) ? unitsFix(last, wanted) : [];
+    last?.layer === 'dense' && output.length === 1 && wanted !== undefined && isInDocument(last, train)
+      ? unitsFix(last, wanted)
+      : [];
   report({
     code: 'MLP4002',
     message: `\`${task.info?.model.name}\` gives ${shapeText(output)}, but \`${task.column.name}\` ${what}. Let its last layer give ${listed(sizes.map(String), 'or').replaceAll('`', '')}.`,

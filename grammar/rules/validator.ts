@@ -1,4 +1,6 @@
 /** Every diagnostic of a document: of its syntax, of its names, and of the rules, less what a comment silences. */
+
+import type { ILexingError } from 'chevrotain';
 import {
   DocumentState,
   isOperationCancelled,
@@ -7,11 +9,11 @@ import {
   type ReferenceInfo,
   type ValidationOptions,
 } from 'langium';
-import type { CancellationToken, Diagnostic } from 'vscode-languageserver-protocol';
+import type { CancellationToken, Diagnostic, Range } from 'vscode-languageserver-protocol';
 import * as ast from '../generated/ast.ts';
 import { BUILTINS_URI } from '../scoping/builtins.ts';
 import { isFollowUp } from '../scoping/follow-up.ts';
-import { MlpipeDocumentValidator } from '../syntax/document-validator.ts';
+import { MlpipeDocumentValidator, rangeOfSyntaxError } from '../syntax/document-validator.ts';
 import { hint, nearest } from './distance.ts';
 import type { Facts } from './facts.ts';
 import type { FactsService } from './facts-service.ts';
@@ -82,18 +84,16 @@ function judged(
 export function diagnosticsOf(document: LangiumDocument<ast.File>, facts: Facts): Diagnostic[] {
   const { lexerErrors, parserErrors } = document.parseResult;
   const syntax = [
-    ...lexerErrors.map(({ line, column, message }) => ({ line, column, message })),
-    ...parserErrors.map(({ token, message }) => ({ line: token.startLine, column: token.startColumn, message })),
-  ].map(({ line, column, message }) => {
-    const start = { line: Math.max(0, finite(line) - 1), character: Math.max(0, finite(column) - 1) };
-    return speak('MLP1000', message, { start, end: start }, []);
-  });
+    ...lexerErrors.map((error) => textMustBeRead(error.message, { range: rangeOfLexerError(error) })),
+    ...parserErrors.map((error) => textMustBeRead(error.message, { range: rangeOfSyntaxError(error) })),
+  ];
   const nothing: Candidates = () => [];
   return judged(document, facts, [...syntax, ...linkingDiagnostics(document, nothing)], nothing);
 }
 
-function finite(value: number | undefined): number {
-  return value !== undefined && Number.isFinite(value) ? value : 1;
+function rangeOfLexerError({ line, column, length }: ILexingError): Range {
+  const start = { line: Math.max(0, (line ?? 1) - 1), character: Math.max(0, (column ?? 1) - 1) };
+  return { start, end: { line: start.line, character: start.character + length } };
 }
 
 function withCode(diagnostic: Diagnostic): Diagnostic {

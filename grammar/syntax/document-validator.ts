@@ -17,7 +17,7 @@ export class MlpipeDocumentValidator extends DefaultDocumentValidator {
     for (const error of result.parserErrors) {
       diagnostics.push({
         severity: 1,
-        range: rangeOf(error),
+        range: rangeOfSyntaxError(error),
         message: error.message,
         data: diagnosticData(DocumentValidator.ParsingError),
         source: this.getSource(),
@@ -36,7 +36,8 @@ export class MlpipeDocumentValidator extends DefaultDocumentValidator {
   }
 }
 
-function rangeOf(error: IRecognitionException): Range {
+/** The words to blame for an error of syntax. */
+export function rangeOfSyntaxError(error: IRecognitionException): Range {
   const token = error.token;
   // Errors of missing tokens and alternatives carry it; the interface has it only in its subtypes.
   const previous = (error as { previousToken?: IToken }).previousToken;
