@@ -8,7 +8,7 @@ import { nounOfDimension, PLAIN, SHARE } from '../typing/units.ts';
 import { nearest } from './distance.ts';
 import { type Expectation, expectationsIn } from './expectations.ts';
 import { addArgument, removeItem, replaceNode } from './fixes.ts';
-import { listed, type Report, type Rule } from './rule.ts';
+import { listed, type Report, type Rule, type RuleContext } from './rule.ts';
 
 /** What is wrong with a value, told apart so that each rule speaks of its own. */
 interface Judgement {
@@ -37,10 +37,15 @@ function plainOf(value: ReturnType<typeof evaluate>): PlanValue | undefined {
   return value?.kind === 'number' || value?.kind === 'text' ? value.value : undefined;
 }
 
+/** Several rules speak of the same values; one check judges each value once. */
+const judged = new WeakMap<RuleContext, Judgement[]>();
+
 const each =
   (speak: (judgement: Judgement, report: Report) => void): Rule<ast.File> =>
-  (file, report) => {
-    for (const expectation of expectationsIn(file)) speak(judge(expectation), report);
+  (file, report, context) => {
+    const all = judged.get(context) ?? expectationsIn(file).map(judge);
+    judged.set(context, all);
+    for (const judgement of all) speak(judgement, report);
   };
 
 export const valueMustBeComputable = each(({ problems }, report) => {
