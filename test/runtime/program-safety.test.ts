@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { MlpipeError } from '../../runtime/errors.ts';
 import { whyNoTrace } from '../../runtime/execute/trace.ts';
 import { TemporaryProject } from './project.ts';
 
@@ -62,9 +63,12 @@ step copy {
       fs.writeFileSync(join(outside, 'in.txt'), 'outside\n');
       try {
         start(`step leave {\n  run "touch \${out}"\n  ${facts.replace('OUTSIDE', `../${basename(outside)}`)}\n}`);
-        const { step } = await project.run();
-        assert.equal(step('leave').status, 'failed');
-        assert.match(step('leave').error?.message ?? '', /^leave names \.\.\/.*, which lies outside the project\.$/);
+        await assert.rejects(project.run(), (error) => {
+          assert(error instanceof MlpipeError);
+          assert.equal(error.code, 'pipeline-errors');
+          assert.match(error.message, /outside/);
+          return true;
+        });
         assert.deepEqual(fs.readdirSync(outside), ['in.txt']);
       } finally {
         fs.rmSync(outside, { recursive: true });
