@@ -24,12 +24,15 @@ interface Waiting {
 export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
   private readonly documents: LangiumDocuments;
   private waiting: Waiting[] = [];
+  /** Changed, and not built since: whoever asks of these waits, whatever else has been built meanwhile. */
+  private readonly announced = new Set<string>();
 
   constructor(services: LangiumSharedCoreServices) {
     super(services);
     this.documents = services.workspace.LangiumDocuments;
     this.onUpdate((_, deleted) => {
       const gone = new Set(deleted.map(String));
+      for (const uri of gone) this.announced.delete(uri);
       for (const waiting of this.waiting) {
         if (waiting.uri !== undefined && gone.has(waiting.uri)) waiting.reject(OperationCancelled);
       }
@@ -49,15 +52,17 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
         this.documents.addDocument(document);
       }
       document.state = DocumentState.Changed;
+      this.announced.add(uri.toString());
     }
     if (uris.length > 0) this.currentState = DocumentState.Changed;
   }
 
-  /** Runs every check on a document once more: its text is the same, but more is known of the world. */
-  async checkAgain(document: LangiumDocument, token: CancellationToken): Promise<void> {
-    this.resetToState(document, DocumentState.IndexedReferences);
-    this.currentState = DocumentState.IndexedReferences;
-    await this.buildDocuments([document], this.updateBuildOptions, token);
+  /** The next update checks these documents again, though nothing of their text has changed. */
+  forgetChecks(uris: readonly URI[]): void {
+    for (const uri of uris) {
+      const document = this.documents.getDocument(uri);
+      if (document?.state === DocumentState.Validated) this.resetToState(document, DocumentState.IndexedReferences);
+    }
   }
 
   /** Imported files are read as soon as a document that names them is, whether the workspace has been read or not. */
@@ -103,7 +108,8 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
 
   protected override async awaitDocumentState(state: DocumentState, uri: URI, token: CancellationToken): Promise<URI> {
     const document = this.documents.getDocument(uri);
-    if (document === undefined || document.state >= state || this.currentState >= state) {
+    const isOnItsWay = this.currentState < state || this.announced.has(uri.toString());
+    if (document === undefined || document.state >= state || !isOnItsWay) {
       return super.awaitDocumentState(state, uri, token);
     }
     const isReached = () => (this.documents.getDocument(uri)?.state ?? DocumentState.Changed) >= state;
@@ -111,13 +117,14 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
     return uri;
   }
 
-  protected override async notifyDocumentPhase(
-    document: LangiumDocument,
-    state: DocumentState,
-    token: CancellationToken,
-  ): Promise<void> {
+  /**
+   * What a document has reached is told even where the build has just been overtaken. Langium would pass over it then,
+   * and never come back: the document counts as done, and its findings would not be published before its next change.
+   */
+  protected override async notifyDocumentPhase(document: LangiumDocument, state: DocumentState): Promise<void> {
+    if (state >= DocumentState.Linked) this.announced.delete(document.uri.toString());
     this.tellWaiting();
-    await super.notifyDocumentPhase(document, state, token);
+    await super.notifyDocumentPhase(document, state, CancellationToken.None);
   }
 
   private wait(what: Pick<Waiting, 'isReached' | 'uri'>, token: CancellationToken): Promise<void> {

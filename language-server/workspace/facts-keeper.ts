@@ -141,14 +141,10 @@ export class FactsKeeper {
 
   /** A key that is pressed meanwhile ends this; its own check then has the new facts. */
   private async checkAgain(uri: string): Promise<void> {
-    await this.shared.lsp.DocumentUpdateHandler.whenQuiet();
-    await this.shared.workspace.WorkspaceLock.write(async (token) => {
-      const document = this.documentAt(uri);
-      if (document === undefined || document.state < DocumentState.Validated) return;
-      const { DocumentBuilder } = this.shared.workspace;
-      this.dropStale(document);
-      await DocumentBuilder.checkAgain(document, token);
-    });
+    const document = this.documentAt(uri);
+    if (document === undefined) return;
+    this.dropStale(document);
+    await this.shared.lsp.DocumentUpdateHandler.checkAgain(document.uri);
   }
 
   private documentAt(uri: string): LangiumDocument | undefined {

@@ -22,6 +22,7 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
   private readonly fileExists: (uri: URI) => Promise<boolean>;
   private changed = new Map<string, URI>();
   private deleted = new Map<string, URI>();
+  private toCheckAgain = new Map<string, URI>();
   private lastBuild = 0;
   private updates = 0;
   private waitingForQuiet: (() => void)[] = [];
@@ -66,13 +67,24 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
       this.changed.delete(uri.toString());
     }
     this.builder.announceChange(changed.filter((uri) => this.textDocuments.get(uri) !== undefined));
+    this.counted(this.update()).catch((error) => console.error('A change could not be built:', error));
+  }
+
+  /**
+   * Has every check run on a document once more: its text is the same, but more is known of the world. It goes the way
+   * of a change, because whoever enters the lock ends the build that is in it: what that one leaves must be built here.
+   */
+  checkAgain(uri: URI): Promise<void> {
+    this.toCheckAgain.set(uri.toString(), uri);
+    return this.counted(this.update());
+  }
+
+  private counted(update: Promise<void>): Promise<void> {
     this.updates++;
-    this.update()
-      .catch((error) => console.error('A change could not be built:', error))
-      .finally(() => {
-        this.updates--;
-        if (this.updates === 0) for (const resolve of this.waitingForQuiet.splice(0)) resolve();
-      });
+    return update.finally(() => {
+      this.updates--;
+      if (this.updates === 0) for (const resolve of this.waitingForQuiet.splice(0)) resolve();
+    });
   }
 
   /**
@@ -88,6 +100,8 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
       const deleted = [...this.deleted.values()];
       this.changed = new Map();
       this.deleted = new Map();
+      this.builder.forgetChecks([...this.toCheckAgain.values()]);
+      this.toCheckAgain = new Map();
       const started = performance.now();
       await this.builder.update(changed, deleted, token);
       this.lastBuild = performance.now() - started;

@@ -157,7 +157,9 @@ export class Client {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.watchers.delete(look);
-        const said = JSON.stringify([...this.published.values()]).slice(0, 2000);
+        const said = [...this.published.values()]
+          .map((each) => `${each.uri} v${each.version}: ${each.diagnostics.map(({ code }) => code).join(' ')}`)
+          .join('\n');
         reject(new Error(`Waited in vain for ${what}.\n${said}\n${this.log.join('\n')}\n${this.stderr}`));
       }, milliseconds);
       const look = () => {
