@@ -18,6 +18,7 @@ const hasParent = process.send !== undefined;
 
 const cancelled = new AbortController();
 let lastProgress = Number.NEGATIVE_INFINITY;
+let lastPhase = '';
 
 process.on('SIGTERM', () => cancelled.abort());
 process.on('SIGINT', () => cancelled.abort());
@@ -60,8 +61,10 @@ async function readJob(): Promise<WorkerJob> {
 function send(message: WorkerMessage): void {
   if (message.type === 'progress') {
     const now = performance.now();
-    if (now - lastProgress < PROGRESS_MILLISECONDS) return;
+    // That something new has begun is told at once.
+    if (message.phase === lastPhase && now - lastProgress < PROGRESS_MILLISECONDS) return;
     lastProgress = now;
+    lastPhase = message.phase;
   }
   void deliver(message);
 }
