@@ -8,6 +8,7 @@ import * as models from './models.ts';
 import * as names from './names.ts';
 import type { Rule } from './rule.ts';
 import * as steps from './steps.ts';
+import * as training from './training.ts';
 import * as values from './values.ts';
 
 type Book = { [Type in keyof ast.MlpipeAstType]?: readonly Rule<ast.MlpipeAstType[Type]>[] };
@@ -82,26 +83,26 @@ const BOOK: Book = {
     data.testDataMustNotBeTrainedOn,
     environment.trainingShouldBeSeeded,
     environment.trainingMustHaveEngine,
-    models.targetMustBeClear,
-    models.targetMustNotBeInput,
-    models.outputMustFitTarget,
-    models.lossMustFitTarget,
-    models.lossShouldFitActivation,
-    models.engineMustTrainEverything,
+    training.targetMustBeClear,
+    training.targetMustNotBeInput,
+    training.outputMustFitTarget,
+    training.lossMustFitTarget,
+    training.lossShouldFitActivation,
+    training.engineMustTrainEverything,
   ],
   Sweep: [names.sweepMustBeList],
-  OnFact: [models.dataMustHaveColumnsOfModel],
-  ValidateFact: [models.dataMustHaveColumnsOfModel],
-  BatchFact: [models.batchShouldFitData],
-  StopFact: [models.metricMustApply, models.stopShouldHaveValidation],
-  WeightsFact: [models.weightsMustFitClasses],
+  OnFact: [training.dataMustHaveColumnsOfModel],
+  ValidateFact: [training.dataMustHaveColumnsOfModel],
+  BatchFact: [training.batchShouldFitData],
+  StopFact: [training.metricMustApply, training.stopShouldHaveValidation],
+  WeightsFact: [training.weightsMustFitClasses],
 
-  Evaluate: [data.testDataMustNotBeTrainedOn, data.testDataShouldNotBeValidatedOn, models.dataMustHaveColumnsOfModel],
+  Evaluate: [data.testDataMustNotBeTrainedOn, data.testDataShouldNotBeValidatedOn, training.dataMustHaveColumnsOfModel],
   Gate: [
     ...call,
-    models.metricMustApply,
-    models.classMustBeKnown,
-    models.gateShouldPointTheRightWay,
+    training.metricMustApply,
+    training.classMustBeKnown,
+    training.gateShouldPointTheRightWay,
     delivery.gateShouldHaveTolerance,
   ],
 
