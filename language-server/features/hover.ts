@@ -6,11 +6,12 @@ import * as ast from '../../grammar/generated/ast.ts';
 import type { Facts } from '../../grammar/rules/facts.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
 import { inferModel } from '../../grammar/typing/model.ts';
+import { count as countText, metric as metricText } from '../../runtime/execute/words.ts';
 import type { MlpipeServices } from '../module.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf, presentationOf } from './declarations.ts';
 import { sourceOf } from './sources.ts';
-import { agoText, bytesText, countText, metricText } from './wording.ts';
+import { agoText, bytesText } from './wording.ts';
 
 export class MlpipeHoverProvider extends AstNodeHoverProvider {
   private readonly services: MlpipeServices;

@@ -7,9 +7,9 @@ import { evaluate } from '../../grammar/typing/evaluate.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
 import { inferModel } from '../../grammar/typing/model.ts';
 import { planValueOf } from '../../grammar/typing/values.ts';
+import { count as countText } from '../../runtime/execute/words.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { sourceOf } from './sources.ts';
-import { countText } from './wording.ts';
 
 export class MlpipeInlayHintProvider extends AbstractInlayHintProvider {
   private readonly facts: FactsKeeper;

@@ -1,9 +1,4 @@
-/** Numbers, sizes and times as people read them: each with its unit. */
-
-/** `1,797`. */
-export function countText(count: number): string {
-  return count.toLocaleString('en-US');
-}
+/** Sizes and times as an editor shows them; counts and metrics are worded by the runtime, for every surface alike. */
 
 /** `40.2 KiB`. */
 export function bytesText(bytes: number): string {
@@ -15,15 +10,6 @@ export function bytesText(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-/** Metrics that are shares of a whole, and so read as per cent. */
-const shares = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK', 'balancedAccuracy']);
-
-/** `accuracy 97.8 %`, `loss 0.0812`. */
-export function metricText(name: string, value: number): string {
-  const [metric = name] = name.split(/[.(]/);
-  return shares.has(metric) ? `${name} ${(value * 100).toFixed(1)} %` : `${name} ${Number(value.toPrecision(4))}`;
 }
 
 /** `2 h ago`, counted from a time in ISO 8601. */

@@ -81,15 +81,6 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
-const SHARES = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK']);
-
-/** A metric with its unit: shares in per cent, the rest as a number. */
-export function metric(name: string, value: number): string {
-  return SHARES.has(name.replace(/\(.*/, ''))
-    ? `${name} ${(value * 100).toFixed(1)} %`
-    : `${name} ${Number(value.toPrecision(4))}`;
-}
-
 /** `sha256:` and 12 digits: enough to name it by. */
 export function shortDigest(digest: string): string {
   return digest.slice(7, 19);

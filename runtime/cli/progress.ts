@@ -1,6 +1,7 @@
 /** A run as it goes: bars in a terminal, plain lines in a pipe. */
 import type { RunEvent, StepProgress } from '../events.ts';
-import { duration, metric, paint } from './output.ts';
+import { metric } from '../execute/words.ts';
+import { duration, paint } from './output.ts';
 
 const WIDTH = 24;
 const FRAME_MILLISECONDS = 80;

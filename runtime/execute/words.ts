@@ -38,3 +38,12 @@ export function listed(words: readonly string[]): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
+
+/** Metrics that are shares of a whole. */
+const SHARES = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK']);
+
+/** A metric with its unit, shares in per cent: `accuracy 97.8 %`, `recall(class: 3) 90.0 %`, `loss 0.0812`. */
+export function metric(name: string, value: number): string {
+  const [plain = name] = name.split(/[.(]/);
+  return SHARES.has(plain) ? `${name} ${(value * 100).toFixed(1)} %` : `${name} ${Number(value.toPrecision(4))}`;
+}

@@ -1,8 +1,9 @@
 /** `log`, `show`, `diff`, `lineage`: what was. */
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
+import { metric } from '../../execute/words.ts';
 import type { StoredRecord } from '../../ledger/record.ts';
-import { answer, duration, metric, type Output, paint, shortDigest, table, talk } from '../output.ts';
+import { answer, duration, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
   folder: string;
