@@ -4,7 +4,9 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { MlpipeError } from '../../runtime/errors.ts';
+import { runPipeline } from '../../runtime/execute/run.ts';
 import { whyNoTrace } from '../../runtime/execute/trace.ts';
+import { contextAt, openProject } from '../../runtime/project.ts';
 import { TemporaryProject } from './project.ts';
 
 describe('a program step and what surrounds it', () => {
@@ -71,6 +73,29 @@ step copy {
         });
         assert.deepEqual(fs.readdirSync(outside), ['in.txt']);
       } finally {
+        fs.rmSync(outside, { recursive: true });
+      }
+    });
+  }
+
+  for (const what of ['reads', 'writes'] as const) {
+    it(`is refused where a plan that no rule has seen ${what} outside the project`, async () => {
+      const outside = fs.mkdtempSync(join(tmpdir(), 'mlpipe-outside-'));
+      fs.writeFileSync(join(outside, 'in.txt'), 'outside\n');
+      start('step leave {\n  run "touch ${out}"\n  writes out "o.txt"\n}');
+      const opened = openProject(project.folder);
+      try {
+        const context = await contextAt(opened, project.path('p.mlpipe'));
+        const step = context.plan.steps.leave;
+        assert(step?.kind === 'program');
+        if (what === 'reads') step.reads = [`../${basename(outside)}/in.txt`];
+        else step.writes = [{ name: 'out', path: `../${basename(outside)}/o.txt` }];
+        const [answer] = (await runPipeline(context)).steps;
+        assert.equal(answer?.status, 'failed');
+        assert.match(answer?.error?.message ?? '', /^leave names \.\.\/.*, which lies outside the project\.$/);
+        assert.deepEqual(fs.readdirSync(outside), ['in.txt']);
+      } finally {
+        opened.close();
         fs.rmSync(outside, { recursive: true });
       }
     });
