@@ -37,6 +37,8 @@ export const WANTED: readonly Wanted[] = [
   { pattern: 'media/walkthrough/*.svg' },
   { pattern: 'dist/*.cjs' },
   { pattern: 'dist/*.wasm' },
+  // What `mlpipe explain` prints.
+  { pattern: 'docs/diagnostics/MLP*.md' },
 ];
 
 /**
