@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { openEngine } from '../../runtime/engines/index.ts';
 import { loadLibrary } from '../../runtime/engines/tfjs/library.ts';
-import type { TrainJob } from '../../runtime/train/job.ts';
 import { orderOf } from '../../runtime/train/loop.ts';
 import { runTraining } from '../../runtime/train/training.ts';
+import { classificationJob } from '../runtime/classification-job.ts';
 import { type LayerWord, modelPlan, numbers } from '../runtime/models.ts';
 
 const ROWS = 2000;
@@ -87,41 +87,20 @@ export async function bench(): Promise<TrainingMetric[]> {
 
 async function throughMlpipe({ epochs, layers }: Course, folder: string): Promise<void> {
   const model = modelPlan([8, 8, 1], layers);
-  const job: TrainJob = {
-    kind: 'train',
+  const job = classificationJob({
     folder,
+    path: join(folder, 'rows.csv'),
+    model,
+    shape: [8, 8, 1],
+    classes: CLASSES,
     resume: false,
-    engine: { name: 'wasm', version: '4.22.0' },
-    model: { ...model, data: 'rows', inputs: ['pixels'] },
-    data: {
-      rows: {
-        path: join(folder, 'rows.csv'),
-        plan: {
-          name: 'rows',
-          source: { kind: 'path', path: 'rows.csv' },
-          schema: [
-            { name: 'pixels', type: { kind: 'float', shape: [8, 8, 1] } },
-            { name: 'label', type: { kind: 'class', count: CLASSES } },
-          ],
-        },
-      },
-    },
     step: {
-      kind: 'train',
-      name: 'learn',
-      block: 'learn',
-      needs: [],
-      resources: {},
-      model: 'model',
-      on: { data: 'rows' },
-      target: 'label',
-      loss: { name: 'crossEntropy', arguments: { labelSmoothing: 0 } },
       optimizer: { name: 'adam', arguments: { rate: RATE, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } },
       epochs,
       batch: BATCH,
       seed: 1,
     },
-  };
+  });
   await runTraining(job, { send: () => {}, signal: new AbortController().signal });
 }
 

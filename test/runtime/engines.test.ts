@@ -12,6 +12,7 @@ import type { EngineFact } from '../../grammar/rules/facts.ts';
 import { listEngines, openEngine } from '../../runtime/engines/index.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
 import type { TrainJob, WorkerMessage } from '../../runtime/train/job.ts';
+import { classificationJob } from './classification-job.ts';
 import { distance, NETS, trainThreeSteps } from './layer-nets.ts';
 import { modelPlan, numbers } from './models.ts';
 import type { FromWebgpu } from './webgpu-child.ts';
@@ -230,41 +231,20 @@ function job(folder: string, path: string): TrainJob {
       ['dense', { units: 2, activation: 'softmax' }],
     ],
   );
-  return {
-    kind: 'train',
+  return classificationJob({
     folder,
+    path,
+    model,
+    shape: [4, 4],
+    classes: 2,
     resume: false,
-    engine: { name: 'wasm', version: '4.22.0' },
-    model: { ...model, data: 'rows', inputs: ['pixels'] },
-    data: {
-      rows: {
-        path,
-        plan: {
-          name: 'rows',
-          source: { kind: 'path', path: 'rows.csv' },
-          schema: [
-            { name: 'pixels', type: { kind: 'float', shape: [4, 4] } },
-            { name: 'label', type: { kind: 'class', count: 2 } },
-          ],
-        },
-      },
-    },
     step: {
-      kind: 'train',
-      name: 'learn',
-      block: 'learn',
-      needs: [],
-      resources: {},
-      model: 'model',
-      on: { data: 'rows' },
-      target: 'label',
-      loss: { name: 'crossEntropy', arguments: { labelSmoothing: 0 } },
       optimizer: { name: 'adam', arguments: { rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } },
       epochs: 2,
       batch: 8,
       seed: 1,
     },
-  };
+  });
 }
 
 function table(): string {

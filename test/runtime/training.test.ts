@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { TrainStep } from '../../grammar/plan/plan.ts';
 import { openEngine } from '../../runtime/engines/index.ts';
 import type { EvaluateJob, TrainJob, WorkerMessage } from '../../runtime/train/job.ts';
+import { classificationJob } from './classification-job.ts';
 import { DEFAULTS, modelPlan, numbers } from './models.ts';
 
 const WORKER = fileURLToPath(new URL('../../runtime/train/worker.ts', import.meta.url));
@@ -39,51 +40,31 @@ describe('a training in its worker', () => {
         ['dense', { units: 3, activation: 'softmax' }],
       ],
     );
-    return {
-      kind: 'train',
+    return classificationJob({
       folder,
-      resume: true,
-      engine: { name: 'wasm', version: '4.22.0' },
-      model: { ...model, data: 'rows', inputs: ['pixels'] },
-      data: {
-        rows: {
-          path: join(folder, 'rows.csv'),
-          plan: {
-            name: 'rows',
-            source: { kind: 'path', path: 'rows.csv' },
-            schema: [
-              { name: 'pixels', type: { kind: 'float', shape: [4, 4] } },
-              { name: 'label', type: { kind: 'class', count: 3 } },
-            ],
-            split: {
-              parts: [
-                { name: 'train', share: 0.8 },
-                { name: 'test', share: 0.2 },
-              ],
-              stratify: 'label',
-              seed: 7,
-            },
-          },
-        },
+      path: join(folder, 'rows.csv'),
+      model,
+      shape: [4, 4],
+      classes: 3,
+      split: {
+        parts: [
+          { name: 'train', share: 0.8 },
+          { name: 'test', share: 0.2 },
+        ],
+        stratify: 'label',
+        seed: 7,
       },
+      resume: true,
       step: {
-        kind: 'train',
-        name: 'learn',
-        block: 'learn',
-        needs: [],
-        resources: {},
-        model: 'model',
         on: { data: 'rows', part: 'train' },
         validate: { data: 'rows', part: 'test' },
-        target: 'label',
-        loss: { name: 'crossEntropy', arguments: { labelSmoothing: 0 } },
         optimizer: ADAM,
         epochs: 6,
         batch: 20,
         seed: 7,
         ...step,
       },
-    };
+    });
   }
 
   function start(told: TrainJob | EvaluateJob): {
