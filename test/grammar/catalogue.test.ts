@@ -12,6 +12,7 @@ import * as models from '../../grammar/rules/models.ts';
 import * as names from '../../grammar/rules/names.ts';
 import { fixesOf } from '../../grammar/rules/report.ts';
 import * as steps from '../../grammar/rules/steps.ts';
+import * as training from '../../grammar/rules/training.ts';
 import * as validator from '../../grammar/rules/validator.ts';
 import * as values from '../../grammar/rules/values.ts';
 import { diagnose, findFixtures } from './fixtures.ts';
@@ -23,6 +24,7 @@ const RULES: Record<string, unknown> = {
   ...environment,
   ...ignore,
   ...models,
+  ...training,
   ...names,
   ...steps,
   ...validator,
