@@ -36,6 +36,8 @@ export class ContentFolder {
   readonly #durable = new Set<Digest>();
   /** After a failed fsync nothing is written any more: the disk may have dropped data that it has not spoken of. */
   #failure: unknown;
+  /** Threads of one process write at once. */
+  readonly #tag = randomBytes(8).toString('hex');
   #counter = 0;
 
   /** @param suffix follows the digest in a file's name */
@@ -67,34 +69,14 @@ export class ContentFolder {
 
   /** Writes content whose digest is known. */
   stage(digest: Digest, content: Uint8Array, durable: boolean): Staged {
-    return this.stageUnknown(this.path(digest), durable, ({ write }) => {
-      write(content);
-      return digest;
-    });
-  }
-
-  /**
-   * Writes content whose digest is known once it is written.
-   *
-   * @param name for messages
-   * @param original a file to share blocks with, where the disk can; the writer then need not write
-   */
-  stageUnknown(name: string, durable: boolean, content: (to: Writer) => Digest, original?: string): Staged {
-    if (this.#failure !== undefined) throw writeFailure(name, this.#failure);
-    const temporary = join(this.#temporaryFolder, `${OWNER}-${this.#counter++}-${randomBytes(4).toString('hex')}`);
+    const temporary = this.#temporaryName(this.path(digest));
     let file: number | undefined;
     try {
-      const clone = original === undefined ? undefined : this.#attempt(() => this.#files.clone(original, temporary));
-      const handle = clone ?? this.#attempt(() => this.#files.create(temporary));
+      const handle = this.#attempt(() => this.#files.create(temporary));
       file = handle;
-      const sync = () => this.#sync(() => this.#files.sync(handle));
-      const digest = content({
-        write: (part) => this.#attempt(() => this.#files.write(handle, part)),
-        sync,
-        cloned: clone !== undefined,
-      });
+      this.#attempt(() => this.#files.write(handle, content));
       this.#attempt(() => this.#files.setModified(handle, OBJECT_TIME));
-      if (durable) sync();
+      if (durable) this.#sync(() => this.#files.sync(handle));
       file = undefined;
       this.#attempt(() => this.#files.close(handle));
       return { digest, temporary, durable };
@@ -103,6 +85,50 @@ export class ContentFolder {
       this.#remove(temporary);
       throw error;
     }
+  }
+
+  /**
+   * Copies a large file whose digest is not known. The copy is hashed behind the copying, and what is copied goes to
+   * the disk meanwhile, so that all of it takes no longer than the slowest of the three.
+   *
+   * @param hash reads the copy itself, so that the digest is that of what is stored
+   */
+  async stageCopy(original: string, durable: boolean, hash: (copy: GrowingCopy) => Promise<Digest>): Promise<Staged> {
+    const temporary = this.#temporaryName(original);
+    let file: number | undefined;
+    try {
+      const copy = await this.#files.copy(original, temporary).catch((error) => this.#refuse(error));
+      const handle = copy.file;
+      file = handle;
+      let whole = false;
+      const written = copy.whole
+        .then(() => this.#files.setModified(handle, OBJECT_TIME))
+        .catch((error) => this.#refuse(error))
+        .finally(() => {
+          whole = true;
+        })
+        .then(() => (durable ? this.#files.syncBeside(handle).catch((error) => this.#lose(error)) : undefined));
+      const hashed = hash({
+        isWhole: () => whole,
+        readAt: (into, position) => this.#attempt(() => this.#files.readAt(handle, into, position)),
+      });
+      // Both have to end before the file may be closed, whatever becomes of them.
+      await Promise.allSettled([written, hashed]);
+      await written;
+      const digest = await hashed;
+      file = undefined;
+      this.#attempt(() => this.#files.close(handle));
+      return { digest, temporary, durable };
+    } catch (error) {
+      if (file !== undefined) this.#files.close(file);
+      this.#remove(temporary);
+      throw error;
+    }
+  }
+
+  #temporaryName(subject: string): string {
+    if (this.#failure !== undefined) throw writeFailure(subject, this.#failure);
+    return join(this.#temporaryFolder, `${OWNER}-${this.#tag}-${this.#counter++}`);
   }
 
   /** Takes staged files away again. */
@@ -153,7 +179,7 @@ export class ContentFolder {
     try {
       return write();
     } catch (error) {
-      throw writeFailure(this.folder, error);
+      return this.#refuse(error);
     }
   }
 
@@ -161,9 +187,17 @@ export class ContentFolder {
     try {
       write();
     } catch (error) {
-      this.#failure = error;
-      throw writeFailure(this.folder, error);
+      this.#lose(error);
     }
+  }
+
+  #refuse(error: unknown): never {
+    throw writeFailure(this.folder, error);
+  }
+
+  #lose(error: unknown): never {
+    this.#failure = error;
+    throw writeFailure(this.folder, error);
   }
 
   #remove(path: string): void {
@@ -176,12 +210,12 @@ export class ContentFolder {
   }
 }
 
-export interface Writer {
-  write: (part: Uint8Array) => void;
-  /** Brings what was written so far to the disk. */
-  sync: () => void;
-  /** The content is there already. */
-  cloned: boolean;
+/** A copy while it is being made. */
+export interface GrowingCopy {
+  /** Whether all is there; what was asked for before may have been less. */
+  isWhole: () => boolean;
+  /** How many bytes were read; none where there is nothing yet. */
+  readAt: (into: Uint8Array, position: number) => number;
 }
 
 export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));

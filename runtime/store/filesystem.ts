@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { release } from 'node:os';
+import { promisify } from 'node:util';
 
 export interface FileSystem {
   /** Makes a new, empty, read-only file and opens it for writing. Fails if the name is taken. */
@@ -27,13 +28,25 @@ export interface FileSystem {
   readonly syncsEverything: boolean;
   /** Everything written so far to the file system that holds `path` is on the disk when it returns. */
   syncEverything(path: string): void;
-  /** A copy that shares its blocks with the original, opened for writing; nothing where the disk cannot do that. */
-  clone(from: string, to: string): number | undefined;
+  /** As `sync`, while other work goes on. */
+  syncBeside(file: number): Promise<void>;
+  /** Begins to copy a file to a name that is not taken, sharing its blocks where the disk can. */
+  copy(from: string, to: string): Promise<Copy>;
+  /** How many bytes were read; none where there is nothing, or nothing yet. */
+  readAt(file: number, into: Uint8Array, position: number): number;
   /** Nothing where the path names nothing. */
   status(path: string): FileStatus | undefined;
   read(path: string): Buffer;
   /** Names in a folder. */
   list(path: string): string[];
+}
+
+/** A copy that is being made. It can be read as far as it has got. */
+export interface Copy {
+  /** Open for reading and writing. */
+  file: number;
+  /** Settles when all is copied and the file is read-only. */
+  whole: Promise<void>;
 }
 
 export interface FileStatus {
@@ -81,21 +94,22 @@ export const nodeFileSystem: FileSystem = {
     if (error) throw error;
     if (status !== 0) throw Object.assign(new Error(String(stderr).trim()), { code: codeIn(String(stderr)) });
   },
-  clone(from, to) {
-    try {
-      fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.COPYFILE_EXCL);
-    } catch (error) {
-      if (hasCode(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS', 'EINVAL', 'ENOTTY')) {
-        fs.rmSync(to, { force: true });
-        return undefined;
-      }
-      throw error;
+  syncBeside: promisify(fs.fsync),
+  async copy(from, to) {
+    const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
+    if (process.platform === 'linux') {
+      const file = fs.openSync(to, 'wx+', 0o600);
+      const whole = fs.promises.copyFile(from, to, COPYFILE_FICLONE).then(() => fs.fchmodSync(file, 0o444));
+      return { file, whole };
     }
-    fs.chmodSync(to, 0o644);
+    // Elsewhere a copy may have its last size before it has its content, so nobody may follow it.
+    await fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE);
+    fs.chmodSync(to, 0o600);
     const file = fs.openSync(to, 'r+');
     fs.fchmodSync(file, 0o444);
-    return file;
+    return { file, whole: Promise.resolve() };
   },
+  readAt: (file, into, position) => fs.readSync(file, into, 0, into.length, position),
   status(path) {
     const status = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
     return status?.isFile()

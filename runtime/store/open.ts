@@ -27,7 +27,7 @@ import { verifyObjects } from './verify.ts';
 import { fileChanged, type HashedFile, hashFile, type StagedFile, stageFile } from './work.ts';
 
 /** How many new files share one sync. */
-const BATCH_FILES = 4096;
+const BATCH_FILES = 16_384;
 const BATCH_BYTES = 2 ** 30;
 
 export interface StoreOptions {
@@ -228,11 +228,13 @@ class LocalStore implements Store {
     if (this.#files === nodeFileSystem && isMuch(files)) {
       return inThreads({ kind, durable, store: this.folder }, named, onStaged);
     }
-    return named.map(({ path }) => {
-      const file = kind === 'hash' ? hashFile(path) : stageFile(this.#objects, path, durable);
+    const done: StagedFile[] = [];
+    for (const { path } of named) {
+      const file = kind === 'hash' ? hashFile(path) : await stageFile(this.#objects, path, durable);
       onStaged(file);
-      return file;
-    });
+      done.push(file);
+    }
+    return done;
   }
 
   #putObjects(objects: readonly { digest: Digest; bytes: Uint8Array }[]): void {

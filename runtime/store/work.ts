@@ -4,18 +4,17 @@
  */
 import { createHash, hash } from 'node:crypto';
 import fs from 'node:fs';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import type { ContentFolder, Staged, Writer } from './content.ts';
+import type { ContentFolder, GrowingCopy, Staged } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileIdentity, identityOf, isSettled, isUntouched, now } from './identity.ts';
 import { looksLikeManifest } from './manifest.ts';
 
 /** Files up to this size are read in one go. */
 const WHOLE = 2 ** 20;
-const PIECE = 4 * 2 ** 20;
-/** A large copy is pushed to the disk in portions, so that the last fsync does not wait for all of it. */
-const PORTION = 256 * 2 ** 20;
+const PIECE = 2 ** 20;
 
 export interface HashedFile {
   digest: Digest;
@@ -37,12 +36,12 @@ let piece: Buffer | undefined;
  * @throws MlpipeError `file-changed` where the file is written while it is read
  */
 export function hashFile(path: string): HashedFile {
-  return readWhole(path, (file, bytes) => {
-    if (bytes <= WHOLE) return digestOfBytes(readAll(file, bytes));
-    const hasher = createHash('sha256');
-    forEachPiece(file, (part) => void hasher.update(part));
-    return `sha256:${hasher.digest('hex')}`;
-  });
+  const source = openSource(path);
+  try {
+    return unchanged(source, source.bytes <= WHOLE ? digestOfBytes(readAll(source)) : digestOfPieces(source));
+  } finally {
+    fs.closeSync(source.file);
+  }
 }
 
 /**
@@ -50,84 +49,103 @@ export function hashFile(path: string): HashedFile {
  *
  * @param durable whether each copy is brought to the disk at once; otherwise the caller must see to it
  */
-export function stageFile(objects: ContentFolder, path: string, durable: boolean): StagedFile {
+export async function stageFile(objects: ContentFolder, path: string, durable: boolean): Promise<StagedFile> {
+  const source = openSource(path);
   let staged: Staged | undefined;
   try {
-    const hashed = readWhole(path, (file, bytes): Digest => {
-      if (bytes <= WHOLE) {
-        const content = readAll(file, bytes);
-        refuseManifest(path, content);
-        const digest = digestOfBytes(content);
-        if (!objects.has(digest)) staged = objects.stage(digest, content, durable);
-        return digest;
-      }
-      staged = objects.stageUnknown(path, durable, (to) => copyAndHash(path, file, to), path);
-      return staged.digest;
-    });
+    let digest: Digest;
+    if (source.bytes <= WHOLE) {
+      const content = readAll(source);
+      refuseManifest(path, content);
+      digest = digestOfBytes(content);
+      if (!objects.has(digest)) staged = objects.stage(digest, content, durable);
+    } else {
+      staged = await objects.stageCopy(path, durable, (copy) => digestOfCopy(path, copy));
+      digest = staged.digest;
+    }
+    const hashed = unchanged(source, digest);
     return staged ? { ...hashed, staged } : hashed;
   } catch (error) {
     if (staged) objects.discard([staged]);
     throw error;
+  } finally {
+    fs.closeSync(source.file);
   }
 }
 
-function copyAndHash(path: string, file: number, to: Writer): Digest {
+/** Follows a copy that is being made, and lets others work in between. */
+async function digestOfCopy(path: string, copy: GrowingCopy): Promise<Digest> {
   const hasher = createHash('sha256');
-  let unsynced = 0;
-  forEachPiece(file, (part, first) => {
-    if (first) refuseManifest(path, part);
+  // One buffer serves every copy of this thread, as nothing comes between reading into it and hashing it.
+  piece ??= Buffer.allocUnsafeSlow(PIECE);
+  for (let position = 0; ; ) {
+    const last = copy.isWhole();
+    const count = copy.readAt(piece, position);
+    if (count === 0 && last) return `sha256:${hasher.digest('hex')}`;
+    const part = piece.subarray(0, count);
+    if (position === 0) refuseManifest(path, part);
     hasher.update(part);
-    if (to.cloned) return;
-    to.write(part);
-    unsynced += part.length;
-    if (unsynced < PORTION) return;
-    to.sync();
-    unsynced = 0;
-  });
-  return `sha256:${hasher.digest('hex')}`;
+    position += count;
+    await (count === 0 ? wait(1) : nextTurn());
+  }
 }
 
-/** Opens a file, and refuses what was read if the file changed meanwhile. */
-function readWhole(path: string, read: (file: number, bytes: number) => Digest): HashedFile {
-  const readAt = now();
-  let file: number;
+interface Source {
+  path: string;
+  file: number;
+  bytes: number;
+  before: FileIdentity;
+  openedAt: bigint;
+}
+
+function openSource(path: string): Source {
+  const openedAt = now();
+  let file: number | undefined;
   try {
     // A named pipe would wait for a writer for ever.
     file = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
+    const stats = fs.fstatSync(file, { bigint: true });
+    if (!stats.isFile()) throw notAFile(path);
+    return { path, file, bytes: Number(stats.size), before: identityOf(stats), openedAt };
   } catch (error) {
+    if (file !== undefined) fs.closeSync(file);
     throw readFailure(path, error);
-  }
-  try {
-    const before = fs.fstatSync(file, { bigint: true });
-    if (!before.isFile()) throw notAFile(path);
-    const digest = read(file, Number(before.size));
-    const identity = identityOf(fs.fstatSync(file, { bigint: true }));
-    if (!isUntouched(identityOf(before), identity)) throw fileChanged(path);
-    return { digest, identity, settled: isSettled(identity, readAt) };
-  } catch (error) {
-    throw error instanceof Error && 'syscall' in error && error.syscall === 'read' ? readFailure(path, error) : error;
-  } finally {
-    fs.closeSync(file);
   }
 }
 
-function readAll(file: number, bytes: number): Buffer {
-  const content = Buffer.allocUnsafe(bytes + 1);
+/** Refuses what was read if the file changed meanwhile. */
+function unchanged({ path, file, before, openedAt }: Source, digest: Digest): HashedFile {
+  const identity = identityOf(fs.fstatSync(file, { bigint: true }));
+  if (!isUntouched(before, identity)) throw fileChanged(path);
+  return { digest, identity, settled: isSettled(identity, openedAt) };
+}
+
+function readAll(source: Source): Buffer {
+  const content = Buffer.allocUnsafe(source.bytes + 1);
   let filled = 0;
   for (;;) {
-    const count = fs.readSync(file, content, filled, content.length - filled, null);
+    const count = readPart(source, content.subarray(filled));
     filled += count;
     // One byte more than expected means that the file has grown; the second look at its identity says so.
     if (count === 0 || filled === content.length) return content.subarray(0, filled);
   }
 }
 
-function forEachPiece(file: number, use: (part: Buffer, first: boolean) => void): void {
+function digestOfPieces(source: Source): Digest {
+  const hasher = createHash('sha256');
   piece ??= Buffer.allocUnsafeSlow(PIECE);
-  for (let first = true; ; first = false) {
-    const count = fs.readSync(file, piece, 0, PIECE, null);
-    if (count === 0) return;
-    use(piece.subarray(0, count), first);
+  for (;;) {
+    const count = readPart(source, piece);
+    if (count === 0) return `sha256:${hasher.digest('hex')}`;
+    hasher.update(piece.subarray(0, count));
+  }
+}
+
+function readPart({ path, file }: Source, into: Buffer): number {
+  try {
+    return fs.readSync(file, into);
+  } catch (error) {
+    throw readFailure(path, error);
   }
 }
 

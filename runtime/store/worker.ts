@@ -6,12 +6,12 @@ import { objectFolder } from './layout.ts';
 import type { Answer, Task } from './pool.ts';
 import { hashFile, type StagedFile, stageFile } from './work.ts';
 
-function answer(task: Task): Answer {
+async function answer(task: Task): Promise<Answer> {
   const files: StagedFile[] = [];
   try {
     const objects = objectFolder(nodeFileSystem, task.store);
     for (const path of task.paths) {
-      files.push(task.kind === 'hash' ? hashFile(path) : stageFile(objects, path, task.durable));
+      files.push(task.kind === 'hash' ? hashFile(path) : await stageFile(objects, path, task.durable));
     }
     return { files };
   } catch (error) {
@@ -22,4 +22,4 @@ function answer(task: Task): Answer {
 }
 
 // The task was put there by `inThreads`, which is the only one to start this file.
-parentPort?.postMessage(answer(workerData as Task));
+void answer(workerData as Task).then((files) => parentPort?.postMessage(files));

@@ -3,8 +3,9 @@
  * state is made in which the disk may be found after a loss of power at any instant. What was not synced is kept, torn
  * or lost, each thing for itself; a name that was not synced is there or not.
  */
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { FileStatus, FileSystem } from '../../runtime/store/filesystem.ts';
+import type { Copy, FileStatus, FileSystem } from '../../runtime/store/filesystem.ts';
 
 type Operation =
   | { kind: 'create'; file: number; path: string }
@@ -69,8 +70,20 @@ export class CrashFileSystem implements FileSystem {
     // Closing promises nothing.
   }
 
-  clone(): undefined {
-    return undefined;
+  async syncBeside(file: number): Promise<void> {
+    this.sync(file);
+  }
+
+  async copy(from: string, to: string): Promise<Copy> {
+    const file = this.create(to);
+    this.write(file, readFileSync(from));
+    return { file, whole: Promise.resolve() };
+  }
+
+  readAt(file: number, into: Uint8Array, position: number): number {
+    const part = this.#open(file).bytes.subarray(position, position + into.length);
+    into.set(part);
+    return part.length;
   }
 
   rename(from: string, to: string): void {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { ContentFolder } from '../../runtime/store/content.ts';
 import { objectFolder, prepareStore } from '../../runtime/store/layout.ts';
 import { openStore } from '../../runtime/store/open.ts';
+import { stageFile } from '../../runtime/store/work.ts';
 import { CrashFileSystem, crashStates, type Disk } from './crash-filesystem.ts';
 
 const STORE = '/store/.mlpipe';
@@ -148,6 +152,44 @@ describe('when the disk fails', () => {
       if (name !== 'syncFolder') assert.equal(objects.has(digestOf('x')), false);
     });
   }
+
+  describe('while a large file is copied', () => {
+    let folder = '';
+    let large = '';
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'mlpipe-large-'));
+      large = join(folder, 'large');
+      writeFileSync(large, Buffer.alloc(3 * 2 ** 20, 'large '));
+    });
+    after(() => rmSync(folder, { recursive: true, force: true }));
+
+    for (const name of ['create', 'write', 'setModified', 'sync'] as const) {
+      it(`a full disk at ${name} is told as one, and nothing is left behind`, async () => {
+        const { files, objects } = at(name, 'ENOSPC');
+        await assert.rejects(stageFile(objects, large, true), { code: 'store-full' });
+        assert.deepEqual(files.list(`${STORE}/tmp`), []);
+      });
+    }
+
+    it('a failed sync is never tried again until it says yes', async () => {
+      const { files, objects, heal } = at('sync', 'EIO');
+      await assert.rejects(stageFile(objects, large, true), { code: 'store-write-failed' });
+      heal();
+      const before = files.operations.length;
+      await assert.rejects(stageFile(objects, large, true), { code: 'store-write-failed' });
+      assert.equal(files.operations.length, before, 'it wrote on after the disk had failed');
+    });
+
+    it('it is synced before it is named', async () => {
+      const files = new CrashFileSystem(false, emptyStore());
+      const objects = objectFolder(files, STORE);
+      const { staged } = await stageFile(objects, large, true);
+      assert.ok(staged);
+      objects.publish([staged]);
+      const kinds = files.operations.map(({ kind }) => kind);
+      assert.deepEqual(kinds, ['create', 'write', 'times', 'sync', 'rename', 'sync-folder']);
+    });
+  });
 
   for (const name of ['sync', 'syncFolder'] as const) {
     it(`a failed ${name} is never tried again until it says yes`, () => {

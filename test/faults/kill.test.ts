@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { openLedger } from '../../runtime/ledger/ledger.ts';
 import { isDigest } from '../../runtime/store/manifest.ts';
@@ -91,6 +92,21 @@ describe('a process that is killed', () => {
     }
     assert.ok(kills >= 15, `only ${kills} rounds were killed`);
     assert.ok(promised.size >= 15, `only ${promised.size} promises were made`);
+  });
+
+  it('while a large file is copied leaves nothing under its digest', async function () {
+    this.timeout(60_000);
+    const large = Buffer.alloc(3 * 2 ** 20, 'large ');
+    fs.writeFileSync(inFolder('source/large'), large);
+    openStore(inFolder('.mlpipe'));
+    const program = [WORKER, 'objects', inFolder('.mlpipe'), inFolder('source')];
+    const { signal, trace } = traced('copy_file_range', 'copy_file_range:signal=SIGKILL:when=1', program);
+    assert.equal(signal, 'SIGKILL', trace);
+    const store = openStore(inFolder('.mlpipe'));
+    assert.deepEqual((await store.verify()).problems, []);
+    assert.equal(store.has(digestOf(large)), false);
+    await store.put(inFolder('source'));
+    assert.ok((await store.read(digestOf(large))).equals(large));
   });
 
   it('at any fsync, rename, write or unlink of an append loses no record, and none is torn', function () {
