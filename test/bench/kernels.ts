@@ -1,13 +1,16 @@
 /**
  * What one optimisation step costs on wasm with mlpipe's kernels, beside TensorFlow.js in plain JavaScript: an MLP and a
- * CNN on pictures of 28 × 28, 32 rows a step. Started directly, it prints its metrics.
+ * CNN on pictures of 28 × 28, 32 rows a step. Plain JavaScript is the only other back end on which both can be trained
+ * without more than a package: TensorFlow.js's own WebAssembly lacks the gradient of a convolution. Both do the same
+ * steps from the same first weights, and each loss is read; that their losses agree is proven before anything counts.
  */
-import { fileURLToPath } from 'node:url';
 import type { Engine } from '../../runtime/engines/engine.ts';
 import { openEngine } from '../../runtime/engines/index.ts';
 import { tfjsEngine } from '../../runtime/engines/tfjs/engine.ts';
 import { loadLibrary } from '../../runtime/engines/tfjs/library.ts';
 import { type LayerWord, modelPlan, numbers } from '../runtime/models.ts';
+import { ownPeer } from './peers.ts';
+import { median, metric } from './report.ts';
 
 const ROWS = 32;
 const CLASSES = 10;
@@ -16,13 +19,13 @@ const FEW_STEPS = 5;
 const MANY_STEPS = 100;
 
 const NETS: Record<string, LayerWord[]> = {
-  mlp: [
+  MLP: [
     ['flatten'],
     ['dense', { units: 128, activation: 'relu' }],
     ['dense', { units: 64, activation: 'relu' }],
     ['dense', { units: CLASSES, activation: 'softmax' }],
   ],
-  cnn: [
+  CNN: [
     ['conv2d', { filters: 8, kernel: [3, 3], activation: 'relu' }],
     ['maxPool2d'],
     ['conv2d', { filters: 16, kernel: [3, 3], activation: 'relu' }],
@@ -32,29 +35,30 @@ const NETS: Record<string, LayerWord[]> = {
   ],
 };
 
-export interface KernelMetric {
-  name: string;
-  value: number;
-  unit: string;
-}
-
-export async function bench(): Promise<KernelMetric[]> {
+async function bench(): Promise<void> {
+  ownPeer('@tensorflow/tfjs-backend-cpu');
   const wasm = await openEngine('wasm', '4.22.0');
   await import('@tensorflow/tfjs-backend-cpu');
   const plain = tfjsEngine('wasm', '4.22.0', await loadLibrary(), { identity: {}, evidence: {} }, 'cpu');
-  const metrics: KernelMetric[] = [];
   for (const [name, layers] of Object.entries(NETS)) {
-    const own = await millisecondsAStep(wasm, layers, MANY_STEPS);
-    const slow = await millisecondsAStep(plain, layers, FEW_STEPS);
-    metrics.push({ name: `kernels_${name}_wasm`, value: own, unit: 'ms/step' });
-    metrics.push({ name: `kernels_${name}_plain_javascript`, value: slow, unit: 'ms/step' });
-    metrics.push({ name: `kernels_${name}_times_faster`, value: slow / own, unit: 'x' });
+    const own = await train(wasm, layers, MANY_STEPS);
+    const slow = await train(plain, layers, FEW_STEPS);
+    for (const [step, loss] of slow.losses.entries()) {
+      const other = own.losses[step] ?? Number.NaN;
+      if (!(Math.abs(loss - other) < 1e-3)) throw new Error(`Step ${step} of ${name} loses ${other}, not ${loss}.`);
+    }
+    metric(`${name}, WebAssembly with mlpipe's kernels`, own.milliseconds, 'ms/step');
+    metric(`${name}, plain JavaScript`, slow.milliseconds, 'ms/step');
+    metric(`${name}, times faster`, slow.milliseconds / own.milliseconds, 'x');
   }
-  return metrics;
 }
 
-/** The median, as the machine is shared. */
-async function millisecondsAStep(engine: Engine, layers: LayerWord[], steps: number): Promise<number> {
+/** The median of a step's time, as the machine is shared. */
+async function train(
+  engine: Engine,
+  layers: LayerWord[],
+  steps: number,
+): Promise<{ milliseconds: number; losses: number[] }> {
   const model = await engine.build(modelPlan([28, 28, 1], layers), {
     seed: 1,
     loss: { name: 'crossEntropy', arguments: { labelSmoothing: 0 } },
@@ -66,16 +70,15 @@ async function millisecondsAStep(engine: Engine, layers: LayerWord[], steps: num
     at % CLASSES === Math.floor(at / CLASSES) % CLASSES ? 1 : 0,
   );
   const times: number[] = [];
+  const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
     const started = performance.now();
     model.step(inputs, targets, ROWS);
-    await model.losses();
+    losses.push(...(await model.losses()));
     times.push(performance.now() - started);
   }
   model.dispose();
-  return times.sort((a, b) => a - b)[Math.floor(steps / 2)] ?? Number.NaN;
+  return { milliseconds: median(times), losses };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { name, value, unit } of await bench()) console.log(`METRIC:${name}:${Number(value.toFixed(3))}:${unit}`);
-}
+if (import.meta.main) await bench();

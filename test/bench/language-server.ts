@@ -2,8 +2,7 @@
  * What a person waits for: from a key to the diagnostics of that version, to a completion, from the start to the first
  * diagnostic; and what it costs. The bundle where it has been built, the source otherwise, as a process over stdio.
  *
- * `METRIC:name:value:unit`, the best of three runs where times are measured. `B1` … `B9` are the names of the targets in
- * docs/language-server.md.
+ * The best of three runs where times are measured. `B1` … `B9` are the names of the targets in docs/language-server.md.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,6 +13,7 @@ import { CancellationTokenSource } from 'vscode-jsonrpc/node';
 import type { Position, Range } from 'vscode-languageserver-protocol';
 import { Client, SERVER } from '../language-server/client.ts';
 import { manyLines, positionOf } from '../language-server/sample.ts';
+import { metric } from './report.ts';
 
 const bundle = fileURLToPath(new URL('../../dist/server.cjs', import.meta.url));
 const server = existsSync(bundle) ? bundle : SERVER;
@@ -21,21 +21,22 @@ const server = existsSync(bundle) ? bundle : SERVER;
 const FILES = 1000;
 const KEYS: Record<number, number> = { 200: 200, 1000: 100, 10000: 40 };
 
-type Print = (name: string, value: number, unit: string) => void;
+/** From a key to the diagnostics, by the lines of the document: name, and targets of the median and of the slowest. */
+const TYPING: Record<number, { name: string; median: string; slowest: string }> = {
+  200: { name: 'B1', median: '8 ms', slowest: '30 ms' },
+  1000: { name: 'B2', median: '25 ms', slowest: '75 ms' },
+  10000: { name: 'B3', median: '200 ms', slowest: '350 ms' },
+};
 
-export async function bench(print: Print = printMetric): Promise<void> {
-  await coldStart(print);
-  for (const lines of [200, 1000, 10_000]) await typing(lines, print);
-  await workspace(print);
-}
-
-function printMetric(name: string, value: number, unit: string): void {
-  console.log(`METRIC:${name}:${Number(value.toPrecision(4))}:${unit}`);
+async function bench(): Promise<void> {
+  await coldStart();
+  for (const lines of [200, 1000, 10_000]) await typing(lines);
+  await workspace();
 }
 
 // ---------------------------------------------------------------- B6
 
-async function coldStart(print: Print): Promise<void> {
+async function coldStart(): Promise<void> {
   const ready: number[] = [];
   const first: number[] = [];
   const text = manyLines(200);
@@ -48,13 +49,13 @@ async function coldStart(print: Print): Promise<void> {
     first.push(performance.now() - started);
     client.kill();
   }
-  print('language-server/B6-start-to-initialized', Math.min(...ready), 'ms');
-  print('language-server/B6-start-to-first-diagnostic', Math.min(...first), 'ms');
+  metric('B6 start to initialized', Math.min(...ready), 'ms', '≤ 150 ms');
+  metric('B6 start to first diagnostic', Math.min(...first), 'ms', '≤ 250 ms');
 }
 
 // ---------------------------------------------------------------- B1 – B5, B9
 
-async function typing(lines: number, print: Print): Promise<void> {
+async function typing(lines: number): Promise<void> {
   const text = manyLines(lines);
   const uri = 'untitled:typing';
   const client = await Client.start({ server });
@@ -62,7 +63,8 @@ async function typing(lines: number, print: Print): Promise<void> {
   await client.diagnostics(uri);
   const position = middle(text, 'epochs     12', 'epochs     12'.length);
   const keyboard = keyboardAt(client, uri, position);
-  const name = `language-server/${lines === 200 ? 'B1' : lines === 1000 ? 'B2' : 'B3'}-key-to-diagnostics-${lines}-lines`;
+  const target = TYPING[lines];
+  const name = `${target?.name} key to diagnostics, ${lines.toLocaleString('en-GB')} lines`;
   const medians: number[] = [];
   const tails: number[] = [];
   const keys = KEYS[lines] ?? 40;
@@ -77,24 +79,18 @@ async function typing(lines: number, print: Print): Promise<void> {
     medians.push(quantile(latencies, 0.5));
     tails.push(quantile(latencies, 0.99));
   }
-  print(`${name}/p50`, Math.min(...medians), 'ms');
-  print(`${name}/p99`, Math.min(...tails), 'ms');
+  metric(`${name}, median`, Math.min(...medians), 'ms', `≤ ${target?.median}`);
+  metric(`${name}, slowest of a hundred`, Math.min(...tails), 'ms', `≤ ${target?.slowest}`);
   if (lines === 10_000) {
-    for (const pace of [30, 150]) await burst(client, uri, keyboard, pace, print);
+    for (const pace of [30, 150]) await burst(client, uri, keyboard, pace);
   }
-  if (lines > 200) await completions(client, uri, text, lines, keyboard, print);
-  if (lines === 10_000) print('language-server/B9-memory-10000-lines', memory(client), 'MiB');
-  if (lines === 200) await leak(client, uri, keyboard, print);
+  if (lines > 200) await completions(client, uri, text, lines, keyboard);
+  if (lines === 10_000) metric('B9 memory, 10,000 lines', memory(client), 'MiB', '≤ 300 MiB');
+  if (lines === 200) await leak(client, uri, keyboard);
   client.kill();
 }
 
-async function burst(
-  client: Client,
-  uri: string,
-  keyboard: () => Promise<number>,
-  pace: number,
-  print: Print,
-): Promise<void> {
+async function burst(client: Client, uri: string, keyboard: () => Promise<number>, pace: number): Promise<void> {
   const settled: number[] = [];
   const cpu: number[] = [];
   for (let run = 0; run < 3; run++) {
@@ -111,18 +107,12 @@ async function burst(
     settled.push(performance.now() - last);
     cpu.push((cpuSeconds(client) - before) / 20);
   }
-  print(`language-server/B4-burst-at-${pace}-ms/last-key-to-settled`, Math.min(...settled), 'ms');
-  print(`language-server/B4-burst-at-${pace}-ms/cpu-per-key`, Math.min(...cpu) * 1000, 'ms');
+  const name = `B4 20 keys, one every ${pace} ms, 10,000 lines`;
+  metric(`${name}, last key to settled`, Math.min(...settled), 'ms', '≤ 300 ms');
+  metric(`${name}, processor time a key`, Math.min(...cpu) * 1000, 'ms');
 }
 
-async function completions(
-  client: Client,
-  uri: string,
-  text: string,
-  lines: number,
-  keyboard: () => Promise<number>,
-  print: Print,
-) {
+async function completions(client: Client, uri: string, text: string, lines: number, keyboard: () => Promise<number>) {
   const position = middle(text, 'dense(units: 10, activation: ', 'dense(units: 10, activation: '.length);
   const latencies: number[] = [];
   for (let run = 0; run < 60; run++) {
@@ -130,8 +120,9 @@ async function completions(
     await client.request('textDocument/completion', { textDocument: { uri }, position });
     latencies.push(performance.now() - started);
   }
-  print(`language-server/B5-completion-${lines}-lines/p50`, quantile(latencies, 0.5), 'ms');
-  print(`language-server/B5-completion-${lines}-lines/p99`, quantile(latencies, 0.99), 'ms');
+  const name = `B5 completion, ${lines.toLocaleString('en-GB')} lines`;
+  metric(`${name}, median`, quantile(latencies, 0.5), 'ms', lines === 1000 ? '≤ 20 ms' : '≤ 100 ms');
+  metric(`${name}, slowest of a hundred`, quantile(latencies, 0.99), 'ms');
   let wrong = 0;
   for (let run = 0; run < 20; run++) {
     await keyboard();
@@ -145,11 +136,11 @@ async function completions(
     source.cancel();
     if (await answer) wrong++;
   }
-  print(`language-server/B5-cancelled-answered-as-success-${lines}-lines`, wrong, 'answers');
+  metric(`${name}, cancelled and answered as success`, wrong, 'answers', '0');
 }
 
 /** The slope of the memory over 500 edits, after a first 100 in which the engine warms up. */
-async function leak(client: Client, uri: string, keyboard: () => Promise<number>, print: Print): Promise<void> {
+async function leak(client: Client, uri: string, keyboard: () => Promise<number>): Promise<void> {
   const type = async (keys: number) => {
     for (let key = 0; key < keys; key++) {
       const version = await keyboard();
@@ -159,12 +150,12 @@ async function leak(client: Client, uri: string, keyboard: () => Promise<number>
   await type(500);
   const before = memory(client);
   await type(500);
-  print('language-server/B9-memory-growth-per-edit', (memory(client) - before) / 500, 'MiB');
+  metric('B9 memory, growth an edit', (memory(client) - before) / 500, 'MiB', 'none');
 }
 
 // ---------------------------------------------------------------- B7, B8
 
-async function workspace(print: Print): Promise<void> {
+async function workspace(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'mlpipe-bench-'));
   try {
     const body = manyLines(100).replace(/^.*\n.*\n/, '');
@@ -192,7 +183,7 @@ async function workspace(print: Print): Promise<void> {
       await client.until('the whole workspace', () => client.published.size >= FILES + 1, 60_000);
       quiet.push(performance.now() - started);
       if (run === 2) {
-        print('language-server/B9-memory-1000-files', memory(client), 'MiB');
+        metric('B9 memory, 1,000 files', memory(client), 'MiB', '≤ 400 MiB');
         const keyboard = keyboardAt(client, uri, positionOf(text, 'epochs     12', 'epochs     12'.length));
         const latencies: number[] = [];
         for (let key = 0; key < 60; key++) {
@@ -201,13 +192,14 @@ async function workspace(print: Print): Promise<void> {
           await client.diagnostics(uri, (params) => params.version === version);
           latencies.push(performance.now() - before);
         }
-        print('language-server/B8-key-in-a-leaf-of-1000-files/p50', quantile(latencies, 0.5), 'ms');
-        print('language-server/B8-key-in-a-leaf-of-1000-files/p99', quantile(latencies, 0.99), 'ms');
+        const name = 'B8 key in a leaf of 1,000 files';
+        metric(`${name}, median`, quantile(latencies, 0.5), 'ms', '≤ 20 ms');
+        metric(`${name}, slowest of a hundred`, quantile(latencies, 0.99), 'ms', '≤ 100 ms');
       }
       client.kill();
     }
-    print('language-server/B7-open-one-of-1000-files', Math.min(...opened), 'ms');
-    print('language-server/B7-1000-files-to-quiet', Math.min(...quiet), 'ms');
+    metric('B7 one of 1,000 files opened, to its diagnostics', Math.min(...opened), 'ms', '≤ 1,000 ms');
+    metric('B7 one of 1,000 files opened, to all files checked', Math.min(...quiet), 'ms', '≤ 3,500 ms');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
