@@ -11,7 +11,7 @@ import { orderOf } from '../../runtime/train/loop.ts';
 export const ROWS = 2000;
 export const BATCH = 32;
 export const CLASSES = 10;
-export const EPOCHS = 100;
+export const EPOCHS = 80;
 
 async function train(path: string): Promise<number> {
   const { inputs, labels } = await read(path);

@@ -4,6 +4,7 @@
  *
  * Both are whole processes by the clock on the wall, from their start to their end. The bare one reads the same table
  * and trains; mlpipe besides that checks the pipeline and the table, hashes, keeps a history, stores model and record.
+ * What all their processes spent on the processor is told too, as others on the machine change it less.
  * Needs `npm run build`.
  */
 import { spawnSync } from 'node:child_process';
@@ -13,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { numbers } from '../runtime/models.ts';
 import { ownPeer } from './peers.ts';
-import { inTurns, metric } from './report.ts';
+import { inTurns, median, metric } from './report.ts';
 import { BATCH, CLASSES, EPOCHS, ROWS } from './training-bare.ts';
 
 /** Each is a pair of trainings of a minute. */
@@ -67,12 +68,15 @@ async function bench(): Promise<void> {
     await writeFile(join(project, 'rows.csv'), table());
     await writeFile(join(project, 'minute.mlpipe'), PIPELINE);
     const losses = { own: Number.NaN, bare: Number.NaN };
+    const processor: { own: number[]; bare: number[] } = { own: [], bare: [] };
     const times = await inTurns(ROUNDS, {
       bare: () => {
-        losses.bare = Number(run(BARE, join(project, 'rows.csv')));
+        const { stdout, seconds } = run(BARE, join(project, 'rows.csv'));
+        losses.bare = Number(stdout);
+        processor.bare.push(seconds);
       },
       own: () => {
-        run(START, 'run', '-f', '--no-cache', '-q', '-C', project);
+        processor.own.push(run(START, 'run', '-f', '--no-cache', '-q', '-C', project).seconds);
         losses.own = lastLoss(project);
       },
     });
@@ -83,6 +87,8 @@ async function bench(): Promise<void> {
     metric(`${steps} steps, the loop written bare`, times.bare / 1000, 's');
     metric(`${steps} steps, mlpipe run`, times.own / 1000, 's');
     metric('mlpipe run above the bare loop', (times.own / times.bare - 1) * 100, '%', '≤ 5 %');
+    const spent = { own: median(processor.own), bare: median(processor.bare) };
+    metric('mlpipe run above the bare loop, processor time', (spent.own / spent.bare - 1) * 100, '%');
     const nothing = await inTurns(3, { unchanged: () => run(START, 'run', '-q', '-C', project) });
     metric('mlpipe run when nothing has changed', nothing.unchanged, 'ms');
   } finally {
@@ -90,15 +96,19 @@ async function bench(): Promise<void> {
   }
 }
 
-function run(script: string, ...parameters: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...parameters], { encoding: 'utf8' });
+/** Answers what it printed, and the seconds of processor time of it and all its processes. */
+function run(script: string, ...parameters: string[]): { stdout: string; seconds: number } {
+  const measured = ['-c', '"$0" "$@"; status=$?; times >&2; exit $status', process.execPath, script, ...parameters];
+  const { status, stdout, stderr } = spawnSync('sh', measured, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${script} ended with ${status}: ${stderr}${stdout}`);
-  return stdout;
+  // The last line has what its children took: user, then system.
+  const spent = [...(stderr.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  return { stdout, seconds: spent.reduce((sum, [, minutes, rest]) => sum + Number(minutes) * 60 + Number(rest), 0) };
 }
 
 /** Of the last epoch, as the record has it. */
 function lastLoss(project: string): number {
-  const { record } = JSON.parse(run(START, 'show', 'learn', '--json', '-C', project)) as {
+  const { record } = JSON.parse(run(START, 'show', 'learn', '--json', '-C', project).stdout) as {
     record: { metrics: Record<string, number> };
   };
   return record.metrics.trainLoss ?? Number.NaN;
