@@ -114,6 +114,7 @@ async function writeTables(): Promise<void> {
   const path = join(root, 'docs/benchmarks.md');
   let page = await readFile(path, 'utf8');
   for (const [name, result] of results) {
+    if (result.metrics.length === 0) continue;
     const section = new RegExp(`(<!-- begin ${name} -->)[\\s\\S]*?(<!-- end ${name} -->)`);
     if (!section.test(page)) throw new Error(`docs/benchmarks.md has no section for ${name}.`);
     page = page.replace(section, (_, begin, end) => `${begin}\n${tableOf(result)}\n${end}`);
