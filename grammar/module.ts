@@ -20,6 +20,7 @@ import { MlpipeScopeComputation } from './scoping/scope-computation.ts';
 import { MlpipeScopeProvider } from './scoping/scope-provider.ts';
 import { LayoutLexer } from './syntax/layout.ts';
 import { MlpipeParserErrorMessageProvider } from './syntax/messages.ts';
+import { createSpellingParser } from './syntax/spelling.ts';
 import { MlpipeTokenBuilder } from './syntax/tokens.ts';
 import { MlpipeValueConverter } from './syntax/values.ts';
 import { MlpipeWorkspaceManager } from './workspace-manager.ts';
@@ -35,6 +36,7 @@ export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & M
   parser: {
     TokenBuilder: () => new MlpipeTokenBuilder(),
     Lexer: (services) => new LayoutLexer(services),
+    LangiumParser: (services) => createSpellingParser(services),
     ValueConverter: () => new MlpipeValueConverter(),
     ParserErrorMessageProvider: () => new MlpipeParserErrorMessageProvider(),
   },

@@ -43,7 +43,8 @@ export const modelMustHaveKnownLayers: Rule<ast.Model> = (model, report) => {
 };
 
 export const inputMustBeNumbers: Rule<ast.InputFact> = (fact, report) => {
-  const datas = new Set(fact.sources.map(dataOf));
+  // What an unknown name was meant to be may well be the same data as the rest.
+  const known = fact.sources.map(dataOf).filter((data) => data !== undefined);
   for (const [index, source] of fact.sources.entries()) {
     const target = targetOf(source);
     if (target === undefined) continue;
@@ -60,7 +61,7 @@ export const inputMustBeNumbers: Rule<ast.InputFact> = (fact, report) => {
         message: `\`${target.name}\` is text, and a model sees numbers only. Turn it into numbers in a step first.`,
         node: source,
       });
-    } else if (datas.size > 1 && index > 0 && dataOf(source) !== dataOf(fact.sources[0])) {
+    } else if (dataOf(source) !== known[0] && index > 0) {
       report({
         code: 'MLP4012',
         message: 'The inputs of a model are columns of one data set. Join the tables in a step first.',

@@ -6,9 +6,10 @@ import { evaluateName } from '../plan/lowering/steps.ts';
 import { BUILTINS_URI } from '../scoping/builtins.ts';
 import { columnsOf, outputsOf, partsOf } from '../scoping/declarations.ts';
 import { importedUri } from '../scoping/imports.ts';
+import { hint, nearest } from '../syntax/distance.ts';
+import { slipsOf } from '../syntax/spelling.ts';
 import { firstWords } from '../syntax/vocabulary.ts';
-import { hint, nearest } from './distance.ts';
-import { addFact, changeTo, remove } from './fixes.ts';
+import { addFact, changeTo, remove, replace } from './fixes.ts';
 import { listed, type Report, type Rule, type RuleContext } from './rule.ts';
 
 export type Block =
@@ -36,6 +37,21 @@ export const wordMustBeKnown: Rule<ast.Unknown> = (node, report) => {
   });
 };
 
+/** A slip that was read as what was meant, so that nothing else has to be said about it. */
+export const wordMustBeSpelt: Rule<ast.File> = (file, report, { document }) => {
+  const { textDocument: text, parseResult } = document;
+  for (const { offset, word, meant } of slipsOf(parseResult)) {
+    const range = { start: text.positionAt(offset), end: text.positionAt(offset + word.length) };
+    report({
+      code: 'MLP1002',
+      message: `\`${word}\` means nothing here.${hint(meant)}`,
+      node: file,
+      range,
+      fixes: replace(`Change to \`${meant}\``, range, meant),
+    });
+  }
+};
+
 /** Facts that a block may have more than once. */
 const REPEATABLE: ReadonlySet<string> = new Set([
   ast.OutFact.$type,
@@ -47,11 +63,14 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   ast.Unknown.$type,
 ]);
 
-export const factMustStandOnce: Rule<Block> = (block, report) => {
+export const factMustStandOnce: Rule<Block> = (block, report, { document }) => {
+  const misspelt = new Set(slipsOf(document.parseResult).map(({ offset }) => offset));
   const seen = new Map<string, AstNode>();
   for (const fact of block.facts) {
     const isInterpreter = ast.isInterpreterFact(fact);
     const kind = isInterpreter ? fact.language : fact.$type;
+    // Whether it stands twice is known when it has been mended.
+    if (misspelt.has(fact.$cstNode?.offset ?? -1)) continue;
     const first = seen.get(kind);
     if (first === undefined) seen.set(kind, fact);
     else if (isInterpreter || !REPEATABLE.has(fact.$type)) {
@@ -295,11 +314,11 @@ export const declarationShouldBeUsed: Rule<ast.File> = (file, report, context) =
   const unknown = context.document.references
     .filter(({ error }) => error !== undefined)
     .map(({ $refText }) => $refText);
+  const isMeant = (name: string): boolean => unknown.some((word) => nearest(word, [name]) !== undefined);
   for (const element of file.elements) {
     if (ast.isParam(element) || ast.isEnvironment(element) || ast.isData(element) || ast.isModel(element)) {
       const { name } = element;
-      if (used.has(element) || name === undefined || unknown.some((word) => nearest(word, [name]) !== undefined))
-        continue;
+      if (used.has(element) || name === undefined || isMeant(name)) continue;
       report({
         code: 'MLP1011',
         message: `\`${element.name}\` is never used. Use it, or remove it.`,
@@ -311,15 +330,16 @@ export const declarationShouldBeUsed: Rule<ast.File> = (file, report, context) =
     } else if (ast.isImport(element)) {
       for (const item of element.items) {
         const target = item.target?.ref;
+        const name = item.name ?? item.target?.$refText;
         if (
           target === undefined ||
           used.has(target) ||
+          isMeant(name) ||
           ast.isStep(target) ||
           ast.isTrain(target) ||
           ast.isEvaluate(target)
         )
           continue;
-        const name = item.name ?? item.target.$refText;
         report({
           code: 'MLP1011',
           message: `\`${name}\` is imported and never used. Use it, or remove it.`,

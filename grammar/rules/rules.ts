@@ -19,6 +19,7 @@ const library = [names.libraryMustNotBeExtended] as const;
 
 const BOOK: Book = {
   File: [
+    names.wordMustBeSpelt,
     names.nameMustBeGivenOnce,
     names.referencesMustNotGoInCircles,
     names.declarationShouldBeUsed,

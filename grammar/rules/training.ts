@@ -3,6 +3,7 @@ import { AstUtils } from 'langium';
 import * as ast from '../generated/ast.ts';
 import type { ColumnType, EngineName } from '../plan/plan.ts';
 import { dataOf, targetOf } from '../scoping/targets.ts';
+import { hint, nearest } from '../syntax/distance.ts';
 import { parameterOf } from '../typing/arguments.ts';
 import { classesOf, classNamesOf, columnNamed, columnTypeOf, sizeOf } from '../typing/columns.ts';
 import { evaluate } from '../typing/evaluate.ts';
@@ -10,7 +11,6 @@ import { shapeText } from '../typing/layers.ts';
 import { inferModel, type LayerInfo, type ModelInfo, outputSizesFor } from '../typing/model.ts';
 import { targetColumnOf } from '../typing/target.ts';
 import { sourceOf } from './data.ts';
-import { hint, nearest } from './distance.ts';
 import { addArgument, addFact, changeTo, removeItem, replaceNode } from './fixes.ts';
 import { listed, type Rule, sourceFact } from './rule.ts';
 
@@ -364,6 +364,9 @@ export const dataMustHaveColumnsOfModel: Rule<ast.OnFact | ast.ValidateFact | as
   for (const each of wanted) {
     if (each.$container.$container === data) continue;
     const own = columnNamed(data, each.name);
+    // A type that is not known is said where it is written.
+    if (own !== undefined && columnTypeOf(own) === undefined) continue;
+    if (columnTypeOf(each) === undefined) continue;
     const same = own !== undefined && JSON.stringify(columnTypeOf(own)) === JSON.stringify(columnTypeOf(each));
     if (same) continue;
     report({

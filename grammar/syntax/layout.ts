@@ -14,11 +14,24 @@ import { DefaultLexer, type LexerResult, type TokenizeOptions } from 'langium';
 import { isBalanced, repairBraces, unbalancedLines } from './braces.ts';
 import { limitNesting } from './limits.ts';
 import { emptyToken, errorAt, type PlacedToken, placed, startsLine } from './placed-token.ts';
+import type { Slip } from './spelling.ts';
 import { isClosed } from './values.ts';
 import { blockWords } from './vocabulary.ts';
 
 export class LayoutLexer extends DefaultLexer {
   private readonly blockWords: ReadonlySet<string> = new Set(blockWords());
+  private slips: readonly Slip[] = [];
+
+  /** What is tokenised meanwhile is read with these words as those that were meant. */
+  reading<T>(slips: readonly Slip[], work: () => T): T {
+    const before = this.slips;
+    this.slips = slips;
+    try {
+      return work();
+    } finally {
+      this.slips = before;
+    }
+  }
 
   /**
    * In mode `partial` (a text up to the cursor, for completion) nothing is mended, and LINE or SECTION is added at the
@@ -26,6 +39,7 @@ export class LayoutLexer extends DefaultLexer {
    */
   override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
     const result = super.tokenize(text, options);
+    if (this.slips.length > 0) this.respell(placed(result.tokens));
     const partial = options.mode === 'partial';
     const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
     let tokens = limitNesting(placed(result.tokens), beginsSection, result.errors);
@@ -65,6 +79,18 @@ export class LayoutLexer extends DefaultLexer {
     }
     const unsound = isBalanced(tokens) ? [] : unbalancedLines(tokens, (token) => this.beginsSection(token));
     return { tokens, comments: placed(raw.hidden), starts, sections, unsound, strange };
+  }
+
+  /** The text stays as it is written; only what it counts as changes. */
+  private respell(tokens: readonly PlacedToken[]): void {
+    const meant = new Map(this.slips.map((slip) => [slip.offset, slip.meant]));
+    for (const token of tokens) {
+      const word = meant.get(token.startOffset);
+      if (word === undefined) continue;
+      token.tokenType = this.type(word);
+      // A token type of a built lexer has its number.
+      token.tokenTypeIdx = token.tokenType.tokenTypeIdx ?? token.tokenTypeIdx;
+    }
   }
 
   private beginsSection(token: PlacedToken): boolean {

@@ -21,13 +21,15 @@ export function parameterOf(argument: ast.Argument, owner: Parametrized): ast.Pa
   return owner.parameters[siblings.indexOf(argument)];
 }
 
-/** Values by parameter, as a plan spells them; `undefined` where one is missing or wrong. */
+/** Values by parameter, as a plan spells them; `undefined` where one is missing or wrong, or for no one knows what. */
 export function argumentValues(
   given: readonly ast.Argument[],
   owner: Parametrized,
   bindings: Bindings = NO_BINDINGS,
 ): Record<string, PlanValue | { secret: string }> | undefined {
   const values: Record<string, PlanValue | { secret: string }> = {};
+  if (given.some((argument) => argument.parameter !== undefined && parameterOf(argument, owner) === undefined))
+    return undefined;
   for (const parameter of owner.parameters) {
     const argument = given.find((candidate) => parameterOf(candidate, owner) === parameter);
     const value = valueFor(parameter, argument?.value, bindings);

@@ -1,7 +1,9 @@
 /** An error costs its line, never another block: tried at every token of the sample and of the examples. */
 import assert from 'node:assert/strict';
 import type { AstNode } from 'langium';
+import type * as ast from '../../grammar/generated/ast.ts';
 import { LayoutLexer } from '../../grammar/syntax/layout.ts';
+import { slipsOf } from '../../grammar/syntax/spelling.ts';
 import { lineOf, load, parse, pipelines, services, shape } from './parsing.ts';
 
 interface Edit {
@@ -139,14 +141,41 @@ describe('recovery', () => {
 
   it('takes an unknown word with its block or its line as one thing', async () => {
     for (const text of [
-      'enviroment cpu {\n  node "1"\n}\n',
-      'data d {\n  shcema {\n    a int\n  }\n}\n',
-      'train t {\n  epoks 12\n}\n',
+      'gadget cpu {\n  node "1"\n}\n',
+      'data d {\n  things {\n    a int\n  }\n}\n',
+      'train t {\n  duration 12\n}\n',
+      'train t {\n  epohcs\n}\n',
     ]) {
       const { diagnostics, file } = await load(`${text}param p = 1\n`);
       assert.deepEqual(diagnostics, [], text);
       assert.equal(file.elements.length, 2);
       assert.ok(shape(file).includes('"$type":"Unknown"'));
     }
+  });
+
+  it('reads a misspelt word as what was meant, and leaves the text as it is', () => {
+    for (const [text, meant] of [
+      ['enviroment cpu {\n  node "1"\n}\n', 'environment'],
+      ['data d {\n  shcema {\n    a int\n  }\n}\n', 'schema'],
+      ['train t {\n  epoks 12\n}\n', 'epochs'],
+      ['deploy d off t {\n  when approved\n}\n', 'of'],
+      ['step s {\n  rn "x"\n}\n', 'run'],
+      ['data d {\n  split {\n    a 100%\n    sed 7\n  }\n}\n', 'seed'],
+    ] as const) {
+      const result = services.parser.LangiumParser.parse<ast.File>(text);
+      const [slip] = slipsOf(result);
+      assert.ok(slip, text);
+      assert.equal(slip.meant, meant);
+      assert.equal(text.slice(slip.offset, slip.offset + slip.word.length), slip.word);
+      assert.deepEqual(result.parserErrors, []);
+      const mended = text.slice(0, slip.offset) + meant + text.slice(slip.offset + slip.word.length);
+      assert.equal(shape(result.value), shape(parse(mended).file));
+      assert.equal(result.value.$cstNode?.text, text.trimEnd());
+    }
+  });
+
+  it('takes a part of a split for a part, however near its name is to a word', () => {
+    const text = 'param share = 80%\ndata d {\n  split {\n    seeds  20%\n    groups  share\n  }\n}\n';
+    assert.deepEqual(slipsOf(services.parser.LangiumParser.parse(text)), []);
   });
 });
