@@ -18,6 +18,7 @@ import { FactsService } from './rules/facts-service.ts';
 import { MlpipeRuleValidator } from './rules/validator.ts';
 import { MlpipeScopeComputation } from './scoping/scope-computation.ts';
 import { MlpipeScopeProvider } from './scoping/scope-provider.ts';
+import { MlpipeLexerErrorMessageProvider } from './syntax/characters.ts';
 import { LayoutLexer } from './syntax/layout.ts';
 import { MlpipeParserErrorMessageProvider } from './syntax/messages.ts';
 import { createSpellingParser } from './syntax/spelling.ts';
@@ -38,6 +39,7 @@ export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & M
     Lexer: (services) => new LayoutLexer(services),
     LangiumParser: (services) => createSpellingParser(services),
     ValueConverter: () => new MlpipeValueConverter(),
+    LexerErrorMessageProvider: () => new MlpipeLexerErrorMessageProvider(),
     ParserErrorMessageProvider: () => new MlpipeParserErrorMessageProvider(),
   },
   references: {

@@ -25,6 +25,8 @@ export type Block =
 export const wordMustBeKnown: Rule<ast.Unknown> = (node, report) => {
   const { $container: container, word } = node;
   if (word === undefined || container === undefined || ast.isUnknown(container)) return;
+  // Letters of other alphabets are an error already.
+  if (/[^_a-zA-Z0-9]/.test(word)) return;
   const words = firstWords(container);
   const meant = nearest(word, words);
   const todo = meant === undefined ? ` One of ${listed(words, 'or')} can stand here.` : hint(meant);
@@ -252,9 +254,16 @@ export const importedFileMustBeThere: Rule<ast.Import> = (node, report, { docume
 
 export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
   const blamed = new Set<AstNode>();
+  const neighbours = new Map<AstNode, AstNode[]>();
+  const of = (node: AstNode): AstNode[] => {
+    const known = neighbours.get(node) ?? neighboursOf(node);
+    neighbours.set(node, known);
+    return known;
+  };
+  const circling = withoutEnds(file.elements, of);
   for (const element of file.elements) {
-    if (!('name' in element) || blamed.has(element)) continue;
-    const path = cycleFrom(element);
+    if (!('name' in element) || blamed.has(element) || !circling.has(element)) continue;
+    const path = cycleFrom(element, (node) => of(node).filter((next) => circling.has(next)));
     if (path === undefined) continue;
     for (const node of path) blamed.add(node);
     const names = [...path, element].map((node) => ('name' in node ? String(node.name) : ''));
@@ -267,24 +276,55 @@ export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
   }
 };
 
+/**
+ * What is left of the blocks when those that name nothing are taken away, then those that name only such, and so on: in
+ * a file without circles, nothing.
+ */
+function withoutEnds(elements: readonly AstNode[], of: (node: AstNode) => AstNode[]): Set<AstNode> {
+  const all = new Set<AstNode>(elements);
+  // A set takes in what is added while it is gone through.
+  for (const node of all) for (const next of of(node)) all.add(next);
+  const namedBy = new Map<AstNode, AstNode[]>();
+  const left = new Map<AstNode, number>();
+  for (const node of all) {
+    const next = new Set(of(node));
+    left.set(node, next.size);
+    for (const each of next) {
+      const before = namedBy.get(each);
+      if (before === undefined) namedBy.set(each, [node]);
+      else before.push(node);
+    }
+  }
+  const ends = [...all].filter((node) => left.get(node) === 0);
+  for (const end of ends) {
+    all.delete(end);
+    for (const node of namedBy.get(end) ?? []) {
+      const count = (left.get(node) ?? 0) - 1;
+      left.set(node, count);
+      if (count === 0) ends.push(node);
+    }
+  }
+  return all;
+}
+
 /** The shortest way from a block back to itself. */
-function cycleFrom(start: AstNode): AstNode[] | undefined {
-  const queue: AstNode[][] = [[start]];
-  const seen = new Set<AstNode>();
-  for (const path of queue) {
-    for (const next of neighboursOf(path.at(-1))) {
-      if (next === start) return path;
-      if (seen.has(next)) continue;
-      seen.add(next);
-      queue.push([...path, next]);
+function cycleFrom(start: AstNode, of: (node: AstNode) => AstNode[]): AstNode[] | undefined {
+  const from = new Map<AstNode, AstNode | undefined>([[start, undefined]]);
+  for (const node of from.keys()) {
+    for (const next of of(node)) {
+      if (next === start) {
+        const path: AstNode[] = [];
+        for (let at: AstNode | undefined = node; at !== undefined; at = from.get(at)) path.unshift(at);
+        return path;
+      }
+      if (!from.has(next)) from.set(next, node);
     }
   }
   return undefined;
 }
 
 /** The blocks that a block names. */
-function neighboursOf(node: AstNode | undefined): AstNode[] {
-  if (node === undefined) return [];
+function neighboursOf(node: AstNode): AstNode[] {
   return [...AstUtils.streamAllContents(node)].flatMap((inner) => {
     const target = ast.isNameExpression(inner)
       ? inner.target?.ref

@@ -7,6 +7,8 @@ import { targetOf } from './targets.ts';
 
 /** Whether a reference can't be resolved because of something that is reported where it stands. */
 export function isFollowUp({ container, reference }: ReferenceInfo): boolean {
+  // Letters of other alphabets are an error already.
+  if (/[^ -~]/.test('$refText' in reference ? reference.$refText : '')) return true;
   if (ast.isMemberExpression(container)) return targetOf(container.receiver) === undefined;
   const argument = ast.isNameExpression(container) ? container.$container : undefined;
   if (ast.isArgument(argument) && !isKnown(argument)) return true;

@@ -12,6 +12,7 @@
 import type { TokenType } from 'chevrotain';
 import { DefaultLexer, type LexerResult, type TokenizeOptions } from 'langium';
 import { isBalanced, repairBraces, unbalancedLines } from './braces.ts';
+import { mendCharacters } from './characters.ts';
 import { limitNesting } from './limits.ts';
 import { emptyToken, errorAt, type PlacedToken, placed, startsLine } from './placed-token.ts';
 import type { Slip } from './spelling.ts';
@@ -39,6 +40,7 @@ export class LayoutLexer extends DefaultLexer {
    */
   override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
     const result = super.tokenize(text, options);
+    Object.assign(result, mendCharacters(text, placed(result.tokens), result.errors, this.type.bind(this)));
     if (this.slips.length > 0) this.respell(placed(result.tokens));
     const partial = options.mode === 'partial';
     const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
@@ -73,7 +75,7 @@ export class LayoutLexer extends DefaultLexer {
       if (/^(LINE|SECTION)$/.test(token.tokenType.name)) starts.add(next.startOffset);
     }
     const strange = new Set<number>();
-    for (const { line, offset, length } of raw.errors) {
+    for (const { line, offset, length } of mendCharacters(text, tokens, raw.errors, this.type.bind(this)).errors) {
       const breaks = text.slice(offset, offset + length).split(/\r\n|\r|\n/).length;
       for (let i = 0; i < breaks; i++) strange.add((line ?? 1) - 1 + i);
     }

@@ -3,7 +3,14 @@
  * that word is meant: the line is read so, and the slip is kept for a rule to report. One slip is then one error, and
  * neither the block nor what names it is lost.
  */
-import { type AstNode, createParser, LangiumParser, type ParseResult, type ParserOptions } from 'langium';
+import {
+  type AstNode,
+  type CstNodeBuilder,
+  createParser,
+  LangiumParser,
+  type ParseResult,
+  type ParserOptions,
+} from 'langium';
 import * as ast from '../generated/ast.ts';
 import type { MlpipeServices } from '../module.ts';
 import { columnsOf, partsOf } from '../scoping/declarations.ts';
@@ -47,6 +54,7 @@ class SpellingParser extends LangiumParser {
   constructor(services: MlpipeServices, lexer: LayoutLexer) {
     super(services);
     this.layout = lexer;
+    withoutNeedlessSearch(this);
   }
 
   override parse<T extends AstNode = AstNode>(text: string, options: ParserOptions = {}): SpelledParseResult<T> {
@@ -100,6 +108,19 @@ class SpellingParser extends LangiumParser {
   }
 }
 
+/**
+ * Before each token Langium looks where comments before it belong, through all siblings of the node, even where there
+ * are none: a list of 100,000 numbers then takes minutes.
+ */
+function withoutNeedlessSearch(parser: LangiumParser): void {
+  // The builder is private in the parser's types, and the only thing that is asked for comments.
+  const { nodeBuilder } = parser as unknown as { nodeBuilder: CstNodeBuilder };
+  const add = nodeBuilder.addHiddenNodes.bind(nodeBuilder);
+  nodeBuilder.addHiddenNodes = (tokens) => {
+    if (tokens.length > 0) add(tokens);
+  };
+}
+
 interface Doubt {
   token: PlacedToken;
   /** Offset of the first error on its line. */
@@ -121,7 +142,7 @@ function doubtfulOffsets({ parserErrors, value }: ParseResult): number[] {
 function doubtsIn(result: ParseResult, tokens: readonly PlacedToken[], slips: readonly Slip[]): Doubt[] {
   const doubts: Doubt[] = [];
   const doubt = (token: PlacedToken | undefined, error: number, words: readonly string[], isUnknown: boolean): void => {
-    if (token === undefined || !/^[_a-zA-Z]/.test(token.image)) return;
+    if (token === undefined || !/^[_a-zA-Z]\w*$/.test(token.image)) return;
     if (slips.some(({ offset }) => offset === token.startOffset)) return;
     const candidates = nearestFirst(
       token.image,
