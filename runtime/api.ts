@@ -19,10 +19,18 @@ import { differencesAsMarkdown, differencesOf, type RecordDifference } from './l
 import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
-import { contextAt, openProject, type Project, worldOf } from './project.ts';
+import { contextAt, openProject, type Project, worldOf, writePipelineText } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
-export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
+export {
+  openProject,
+  type Project,
+  pipelineFile,
+  pipelinesIn,
+  readPipelineText,
+  rootOf,
+  writePipelineText,
+} from './project.ts';
 
 /** The language is large and not everybody needs it. */
 const pipeline = () => import('./pipeline.ts');
@@ -177,9 +185,7 @@ export async function pin(
       fs.readFileSync(path, 'utf8'),
       edits.filter((edit) => edit.uri === uri),
     );
-    const temporary = `${path}.${process.pid}.tmp`;
-    fs.writeFileSync(temporary, text);
-    fs.renameSync(temporary, path);
+    writePipelineText(path, text);
   }
   return edits.map(({ name, file: source, before, after }) => ({ name, file: source, before, after }));
 }

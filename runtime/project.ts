@@ -110,6 +110,33 @@ export function readPipelineText(file: string): string {
   return bytes.toString('utf8');
 }
 
+/**
+ * Writes a pipeline's text as a whole or not at all, where a link leads to, with the rights that the file has. One that
+ * is not to be written is left alone.
+ *
+ * @throws MlpipeError `file-not-writable`
+ */
+export function writePipelineText(file: string, text: string): void {
+  let temporary: string | undefined;
+  try {
+    const real = fs.realpathSync(file);
+    const { mode } = fs.statSync(real);
+    // A superuser may write anything; who took the right away did not mean that.
+    if ((mode & 0o222) === 0) throw new Error('it is read-only');
+    temporary = `${real}.${process.pid}.tmp`;
+    fs.writeFileSync(temporary, text, { mode });
+    fs.renameSync(temporary, real);
+  } catch (cause) {
+    if (temporary !== undefined) fs.rmSync(temporary, { force: true });
+    throw new MlpipeError(`${file} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+      code: 'file-not-writable',
+      todo: 'Give yourself the right to write it, or leave it as it is.',
+      exit: EXIT.usage,
+      cause,
+    });
+  }
+}
+
 /** The names of the pipelines that lie directly in a folder. */
 export function pipelinesIn(folder: string): string[] {
   return statusOf(folder)?.isDirectory()

@@ -140,7 +140,9 @@ export const nameMustBeGivenOnce: Rule<ast.File> = (file, report, { document }) 
   const names = new Names(document);
   for (const element of file.elements) {
     if (ast.isImport(element)) {
-      for (const item of element.items) {
+      // A file that imports itself is one mistake.
+      const items = importedUri(element)?.toString() === document.uri.toString() ? [] : element.items;
+      for (const item of items) {
         const name = item.name ?? item.target?.$refText;
         if (name) named.push({ node: item, name, property: item.name === undefined ? 'target' : 'name' });
       }
@@ -221,7 +223,16 @@ export const libraryMustNotBeExtended: Rule<ast.Builtin> = (node, report, { docu
 
 export const importedFileMustBeThere: Rule<ast.Import> = (node, report, { document, candidates }) => {
   const uri = importedUri(node);
-  if (node.path === undefined || uri === undefined) return;
+  if (node.path === undefined) return;
+  if (uri === undefined) {
+    report({
+      code: 'MLP1015',
+      message: `\`${node.path}\` is no pipeline, for its name does not end in \`.mlpipe\`. Check the path.`,
+      node,
+      property: 'path',
+    });
+    return;
+  }
   if (uri.toString() === document.uri.toString()) {
     report({ code: 'MLP1006', message: 'This file imports itself. Remove the import.', node, property: 'path' });
     return;

@@ -88,11 +88,7 @@ export async function fmt(
     const text = api.readPipelineText(file);
     const formatted = await formatText(text);
     const changed = formatted !== text;
-    if (changed && !options.check) {
-      const temporary = `${file}.${process.pid}.tmp`;
-      fs.writeFileSync(temporary, formatted);
-      fs.renameSync(temporary, file);
-    }
+    if (changed && !options.check) api.writePipelineText(file, formatted);
     results.push({ file: relative(folder, file).replaceAll('\\', '/'), changed });
   }
   const changed = results.filter((each) => each.changed);
