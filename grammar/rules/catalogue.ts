@@ -219,6 +219,7 @@ export const CATALOGUE = {
   ),
   MLP6006: entry('path-outside', 'error', 'language', 'pathMustLieInProject', none('the file must be moved')),
   MLP6007: entry('not-for-programs', 'error', 'language', 'commandMustNameWhatHasContent', none(DESIGN)),
+  MLP6008: entry('output-not-used', 'hint', 'language', 'outputShouldBeUsed', title('Remove it')),
 } as const satisfies Readonly<Record<string, CatalogueEntry>>;
 
 export type Code = keyof typeof CATALOGUE;

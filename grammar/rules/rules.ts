@@ -29,6 +29,7 @@ const BOOK: Book = {
     values.unitMustFit,
     values.valueMustBeInRange,
     steps.outputMustHaveOneStep,
+    steps.outputShouldBeUsed,
   ],
   Unknown: [names.wordMustBeKnown],
   PipelineHeader: [names.pipelineMustStandFirst],
