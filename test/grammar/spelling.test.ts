@@ -64,7 +64,7 @@ evaluate predict on numbers.held as quick {
 }
 
 step report {
-  run       "python report.py \${predict(rate: 1e-2).model}"
+  run       "python report.py \${predict(rate: 1e-2).model} \${page}"
   reads     "report.py"
   variable  LEVEL = "3"
   writes    page "report.html"
