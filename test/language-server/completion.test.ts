@@ -38,6 +38,18 @@ const table: { it: string; text: string; offers?: string[]; never?: string[] }[]
     never: ['epochs', 'schema'],
   },
   {
+    it: 'facts beside a misspelt one',
+    text: 'train t {\n  epohcs 3\n  ‸\n}',
+    offers: ['batch', 'seed', 'loss'],
+    never: ['epochs', 'schema'],
+  },
+  {
+    it: 'facts of a misspelt block',
+    text: 'trian t {\n  epochs 3\n  ‸\n}',
+    offers: ['batch', 'seed', 'loss'],
+    never: ['epochs', 'schema'],
+  },
+  {
     it: 'facts that may stand again',
     text: 'step s {\n  writes a "b"\n  reads "c"\n  ‸\n}',
     offers: ['writes', 'reads'],
