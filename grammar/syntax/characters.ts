@@ -4,6 +4,7 @@
  * that is never closed.
  */
 import { createTokenInstance, type ILexerErrorMessageProvider, type ILexingError, type TokenType } from 'chevrotain';
+import { longTexts } from './long-texts.ts';
 import type { PlacedToken } from './placed-token.ts';
 
 /** What people write where this language writes something else. */
@@ -26,6 +27,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
 function inQuotes(what: string): string {
   return `A text stands in straight double quotes. Write \`"\` for ${what}.`;
 }
+
+const LONG_TEXT = 'A text ends on its line here. Join commands by `&&`, or put them into a file that the step reads.';
 
 /** The quotes of other languages, and what closes each. */
 const CLOSING: Readonly<Record<string, string>> = {
@@ -85,18 +88,26 @@ export function mendCharacters(
   tokens: readonly PlacedToken[],
   errors: readonly ILexingError[],
   type: (name: string) => TokenType,
-): { tokens: PlacedToken[]; errors: ILexingError[] } {
+): { tokens: PlacedToken[]; errors: ILexingError[]; unread: { from: number; to: number; line: number }[] } {
   const mended: ILexingError[] = [];
   /** Stretches of the text, in order, and what stands there instead of its tokens. */
-  const stretches: { from: number; to: number; token?: PlacedToken }[] = [];
+  const stretches: { from: number; to: number; line: number; token?: PlacedToken }[] = [];
   const stretch = (error: ILexingError, to: number, message: string, token?: PlacedToken): void => {
-    stretches.push({ from: error.offset, to, ...(token === undefined ? {} : { token }) });
+    stretches.push({ from: error.offset, to, line: error.line ?? 1, ...(token === undefined ? {} : { token }) });
     mended.push({ ...error, length: to - error.offset, message });
   };
+  const texts = new Map(longTexts(text, tokens).map((each) => [each.from, each]));
   let end = -1;
-  for (const error of withOpenComments(text, tokens, errors)) {
+  for (const error of withSigns(text, tokens, errors, (offset) => texts.has(offset))) {
     const { offset } = error;
     if (offset < (stretches.at(-1)?.to ?? 0)) continue;
+    const long = texts.get(offset);
+    if (long !== undefined) {
+      // An empty text stands for it, so that nothing is missing in its place.
+      stretches.push({ from: offset, to: long.to, line: long.first.startLine, token: long.first });
+      mended.push({ ...error, length: Math.min(long.to, endOfLine(text, offset)) - offset, message: LONG_TEXT });
+      continue;
+    }
     const first = text.charAt(offset);
     if (offset >= end) end = endOfLine(text, offset);
     const word = wordAround(text, offset);
@@ -130,17 +141,28 @@ export function mendCharacters(
     const message = `This and ${others.length} more places of this file mean nothing here. Is it a pipeline?`;
     mended.push({ ...first, message });
   }
-  return { tokens: stretches.length === 0 ? [...tokens] : withStretches(tokens, stretches), errors: mended };
+  return {
+    tokens: stretches.length === 0 ? [...tokens] : withStretches(tokens, stretches),
+    errors: mended,
+    unread: stretches.map(({ from, to, line }) => ({ from, to, line })),
+  };
 }
 
-/** A comment without its end is lexed as signs; no two of them stand side by side otherwise. */
-function withOpenComments(
+/**
+ * With what the lexer reads, and nobody meant so: a comment without its end, as signs that never stand side by side
+ * otherwise; a text over several lines, as an empty one and another.
+ */
+function withSigns(
   text: string,
   tokens: readonly PlacedToken[],
   errors: readonly ILexingError[],
+  beginsText: (offset: number) => boolean,
 ): ILexingError[] {
   const open = tokens
-    .filter(({ image, startOffset }) => image === '/' && text.charAt(startOffset + 1) === '*')
+    .filter(
+      ({ image, startOffset }) =>
+        (image === '/' && text.charAt(startOffset + 1) === '*') || (image === '""' && beginsText(startOffset)),
+    )
     .map(({ startOffset, startLine, startColumn }) => ({
       offset: startOffset,
       line: startLine,

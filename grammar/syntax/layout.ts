@@ -40,7 +40,9 @@ export class LayoutLexer extends DefaultLexer {
    */
   override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
     const result = super.tokenize(text, options);
-    Object.assign(result, mendCharacters(text, placed(result.tokens), result.errors, this.type.bind(this)));
+    const read = mendCharacters(text, placed(result.tokens), result.errors, this.type.bind(this));
+    result.tokens = read.tokens;
+    result.errors = read.errors;
     if (this.slips.length > 0) this.respell(placed(result.tokens));
     const partial = options.mode === 'partial';
     const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
@@ -75,9 +77,11 @@ export class LayoutLexer extends DefaultLexer {
       if (/^(LINE|SECTION)$/.test(token.tokenType.name)) starts.add(next.startOffset);
     }
     const strange = new Set<number>();
-    for (const { line, offset, length } of mendCharacters(text, tokens, raw.errors, this.type.bind(this)).errors) {
-      const breaks = text.slice(offset, offset + length).split(/\r\n|\r|\n/).length;
-      for (let i = 0; i < breaks; i++) strange.add((line ?? 1) - 1 + i);
+    const read = mendCharacters(text, tokens, raw.errors, this.type.bind(this));
+    for (const { line } of read.errors) strange.add((line ?? 1) - 1);
+    for (const { from, to, line } of read.unread) {
+      const breaks = text.slice(from, to).split(/\r\n|\r|\n/).length;
+      for (let i = 0; i < breaks; i++) strange.add(line - 1 + i);
     }
     const unsound = isBalanced(tokens) ? [] : unbalancedLines(tokens, (token) => this.beginsSection(token));
     return { tokens, comments: placed(raw.hidden), starts, sections, unsound, strange };

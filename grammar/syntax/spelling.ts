@@ -14,7 +14,7 @@ import {
 import * as ast from '../generated/ast.ts';
 import type { MlpipeServices } from '../module.ts';
 import { columnsOf, partsOf } from '../scoping/declarations.ts';
-import { nearestFirst } from './distance.ts';
+import { distance, nearestFirst } from './distance.ts';
 import { LayoutLexer } from './layout.ts';
 import { type PlacedToken, placed } from './placed-token.ts';
 import { firstWords, plainKeywords } from './vocabulary.ts';
@@ -144,10 +144,12 @@ function doubtsIn(result: ParseResult, tokens: readonly PlacedToken[], slips: re
   const doubt = (token: PlacedToken | undefined, error: number, words: readonly string[], isUnknown: boolean): void => {
     if (token === undefined || !/^[_a-zA-Z]\w*$/.test(token.image)) return;
     if (slips.some(({ offset }) => offset === token.startOffset)) return;
-    const candidates = nearestFirst(
-      token.image,
-      words.filter((word) => word !== token.image),
-    ).slice(0, 4);
+    const isName = token.tokenType.name === 'ID';
+    const candidates = nearestFirst(token.image, words)
+      .filter((word) => word !== token.image)
+      // Inside a line many words can stand, and one that is less near was hardly meant.
+      .filter((word) => isUnknown || (word.startsWith(token.image) && isName) || distance(word, token.image) === 1)
+      .slice(0, 4);
     if (candidates.length > 0) doubts.push({ token, error, isUnknown, candidates });
   };
   const words = plainKeywords();

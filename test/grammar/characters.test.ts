@@ -1,6 +1,7 @@
 /** Characters that the language does not have: one error a run, in the words of the language, with what to do. */
 import assert from 'node:assert/strict';
 import type { Diagnostic } from 'vscode-languageserver-protocol';
+import { formatText } from '../../grammar/formatting/formatter.ts';
 import { NO_FACTS } from '../../grammar/rules/facts.ts';
 import { diagnose } from './fixtures.ts';
 import { parse, shape } from './parsing.ts';
@@ -65,4 +66,25 @@ describe('a strange character', () => {
       assert.ok(Date.now() - before < 10_000, `${JSON.stringify(text)} took ${Date.now() - before} ms`);
     }
   }).timeout(60_000);
+
+  describe('of a text over several lines', () => {
+    const LONG = 'A text ends on its line here. Join commands by `&&`, or put them into a file that the step reads.';
+    const body = '    python "a.py" {\n\n    // 3 && # x\n';
+    const cases: [string, string][] = [
+      ['is closed on a line of its own', `step s {\n  run """\n${body}  """\n  in cpu\n}\n`],
+      ['is closed behind its last word', `step s {\n  run """\n${body}    x"""\n  in cpu\n}\n`],
+      ['is closed at once', 'step s {\n  run """x"""\n  in cpu\n}\n'],
+      ['is never closed', `step s {\n  run """\n${body}  in cpu\n}\n`],
+    ];
+    for (const [what, text] of cases) {
+      it(`that ${what} is one error, and costs nothing else`, () => {
+        const whole = `${text}\nparam after = 1\n`;
+        const { file, errors } = parse(whole);
+        assert.deepEqual(errors, [LONG]);
+        assert.equal(shape(file), shape(parse('step s {\n  run ""\n  in cpu\n}\nparam after = 1\n').file));
+        assert.ok(formatText(whole).includes(text.slice(0, text.indexOf('  in cpu'))));
+        assert.equal(formatText(formatText(whole)), formatText(whole));
+      });
+    }
+  });
 });
