@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CATALOGUE, type CatalogueEntry, type Code, isCode, pageOf } from '../../grammar/rules/catalogue.ts';
+import * as cycles from '../../grammar/rules/cycles.ts';
 import * as data from '../../grammar/rules/data.ts';
 import * as delivery from '../../grammar/rules/delivery.ts';
 import * as environment from '../../grammar/rules/environment.ts';
@@ -26,6 +27,7 @@ const RULES: Record<string, unknown> = {
   ...models,
   ...training,
   ...names,
+  ...cycles,
   ...steps,
   ...validator,
   ...values,
