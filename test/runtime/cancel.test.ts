@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import type { RunEvent } from '../../runtime/events.ts';
 import { isRunning, TemporaryProject, until } from './project.ts';
-import { FLOWERS, flowers } from './support/flowers.ts';
+import { flowers, pipelineOf } from './support/flowers.ts';
+
+const DATA = flowers(450);
 
 /** Long enough to be broken off in the middle. */
 const FILES = {
-  'flowers.mlpipe': FLOWERS.replace('epochs 2', 'epochs 20\n  checkpoint every 1 epoch').replace('batch 16', 'batch 8'),
-  'flowers.csv': flowers(450),
+  'flowers.mlpipe': pipelineOf(DATA)
+    .replace('epochs 2', 'epochs 20\n  checkpoint every 1 epoch')
+    .replace('batch 16', 'batch 8'),
+  'flowers.csv': DATA,
   'note.txt': 'a note\n',
 };
 

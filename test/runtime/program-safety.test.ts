@@ -35,6 +35,7 @@ step copy {
 }`.replaceAll('\\$', '$'),
       { [name]: 'a\n1\n' },
     );
+    await project.pin();
     const { answer } = await project.run();
     assert.equal(answer.ok, true, JSON.stringify(answer.steps));
     assert.equal(project.read("out put's.txt"), "a\n1\ntwo words; exit 3 'and' $PATH\n");

@@ -296,6 +296,8 @@ evaluate learn on points.test {
     const unbroken = new TemporaryProject(files);
     const broken = new TemporaryProject(files);
     try {
+      await unbroken.pin();
+      await broken.pin();
       const whole = await unbroken.run();
       assert.equal(whole.answer.ok, true, JSON.stringify(whole.answer.steps));
       const one = broken.runElsewhere();
