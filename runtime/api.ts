@@ -118,7 +118,7 @@ async function withReasons(
   try {
     for (const { step, state, reason } of (await status()).steps) {
       const run = runs[step];
-      if (run !== undefined) runs[step] = { ...run, upToDate: state === 'up-to-date', reason };
+      if (run !== undefined) runs[step] = { ...run, state, reason };
     }
   } catch (error) {
     // A pipeline with errors has no status; the errors are told where they stand.

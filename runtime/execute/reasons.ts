@@ -53,6 +53,12 @@ export function unchangedSince(record: RunRecord): string {
   return `unchanged since ${minute(record.when.ended)} (${record.run})`;
 }
 
+/** `the gate is not passed: loss 0.31, not <= 0.2; unchanged since 2026-11-23 10:12 (quiet-heron-41)` */
+export function missedBefore(record: RunRecord): string {
+  const missed = (record.exit.message ?? 'The gate is not passed').replace(/\.$/, '');
+  return `${missed.charAt(0).toLowerCase()}${missed.slice(1)}; ${unchangedSince(record)}`;
+}
+
 /** How the last run ended badly, as a reason to try again. */
 export function failedLastTime(record: RunRecord): string {
   const { status, code, signal } = record.exit;

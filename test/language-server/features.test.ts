@@ -205,7 +205,7 @@ describe('what an editor asks', () => {
     assert.deepEqual(
       lenses.map(({ command }) => [command?.title, command?.command, command?.arguments]),
       [
-        ['▶ Train', 'mlpipe.run', [uri, 'recognise']],
+        ['▶ Train', 'mlpipe.run', [uri, 'recognise', 'recognise.test']],
         ['▶ Evaluate', 'mlpipe.run', [uri, 'recognise.test']],
         ['▶ Run', 'mlpipe.run', [uri, 'report']],
       ],

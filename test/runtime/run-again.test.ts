@@ -138,17 +138,29 @@ describe('a pipeline that has run', function () {
     assert.equal(step('learn').outputs.model?.digest, before);
   });
 
-  it('fails where a gate is not passed, with the values, and tries again next time', async () => {
+  it('fails where a gate is not passed, with the values, and measures no second time', async () => {
     edit('accuracy >= 1%', 'loss < 0.000001');
     const { answer, step } = await project.run();
     assert.equal(answer.ok, false);
     assert.equal(step('proof').status, 'failed');
-    assert.match(step('proof').error?.message ?? '', /^The gate is not passed: loss is [\d.]+, not < 0\.000001\.$/);
+    assert.match(step('proof').error?.message ?? '', /^The gate is not passed: loss [\d.]+, not < 0\.000001\.$/);
     assert.match(step('proof').error?.todo ?? '', /change the gate/);
     const record = project.record('proof');
     assert.equal(record.gates[0]?.ok, false);
     assert.equal(record.exit.status, 'failed');
-    assert.match((await reasonOf('proof')) ?? '', /^failed last time \(/);
+    assert.equal(project.exists(`${PIPELINE}.lock/proof.json`), true, 'the result of before stays in the lock');
+
+    const { upToDate, steps } = await project.status();
+    assert.equal(upToDate, false);
+    const proof = steps.find((each) => each.step === 'proof');
+    assert.equal(proof?.state, 'blocked');
+    assert.match(proof?.reason ?? '', /^the gate is not passed: loss [\d.]+, not < 0\.000001; unchanged since .* \(/);
+    const again = await project.run();
+    assert.equal(again.answer.ok, false);
+    assert.equal(again.step('proof').status, 'failed');
+    assert.deepEqual(again.step('proof').error, step('proof').error);
+    assert.equal(again.step('proof').record, step('proof').record, 'nothing was measured or recorded anew');
+    assert.notEqual((await project.run({ steps: ['proof'], force: true })).step('proof').record, step('proof').record);
   });
 
   it('refuses data that is not what is pinned, and says what to do', async () => {
