@@ -19,7 +19,7 @@ import { differencesAsMarkdown, differencesOf, type RecordDifference } from './l
 import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
-import { contextAt, openProject, type Project, worldOf } from './project.ts';
+import { contextAt, openProject, type Project, type ProjectOptions, worldOf } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
 export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
@@ -369,8 +369,9 @@ export function machine(): Promise<MachineFact> {
 export async function withProject<Result>(
   folder: string,
   use: (project: Project) => Promise<Result> | Result,
+  options: ProjectOptions = {},
 ): Promise<Result> {
-  const project = openProject(folder);
+  const project = openProject(folder, options);
   try {
     return await use(project);
   } finally {
