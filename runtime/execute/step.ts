@@ -11,8 +11,8 @@ import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
 import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
 import { layOutputs, safeName } from './outputs.ts';
-import { describeEnd, processStart, signalGroup } from './process.ts';
-import { limitsOf, pathInRun, runProgram } from './program.ts';
+import { describeEnd, processStart, signalGroup, signalMarked } from './process.ts';
+import { limitsOf, markOf, pathInRun, runProgram } from './program.ts';
 import { runWorker, trainingJob } from './training.ts';
 import { duration, metric, metricValue, size } from './words.ts';
 import type { PipelineContext } from './world.ts';
@@ -341,6 +341,7 @@ function endOrphan(folder: string): void {
   try {
     const { pid, start } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; start: string };
     if (start !== '' && processStart(pid) === start) signalGroup(pid, 'SIGKILL');
+    signalMarked(markOf(folder), 'SIGKILL');
   } catch {
     // Half a note: its process was only just begun and has nothing worth keeping.
   }

@@ -159,6 +159,46 @@ step long {
     assert.match(again.step('long').reason, /^cancelled last time/);
   });
 
+  it('takes with it a child that has left for a session of its own', async function () {
+    if (process.platform !== 'linux') this.skip();
+    this.timeout(30_000);
+    project = new TemporaryProject({
+      'p.mlpipe': `pipeline p
+
+step long {
+  run "setsid sh deaf.sh & wait"
+  reads "deaf.sh"
+  writes out "out.txt"
+}
+`,
+      'deaf.sh': "trap '' TERM INT HUP\necho $$\nwhile :; do sleep 1; done\n",
+    });
+    const cancel = new AbortController();
+    let pid = 0;
+    await project.run({
+      signal: cancel.signal,
+      onEvent: (event) => {
+        if (event.type !== 'step-output') return;
+        pid = Number(event.text);
+        cancel.abort();
+      },
+    });
+    assert(pid > 0);
+    assert.equal(isRunning(pid), false);
+  });
+
+  it('that ends well leaves nothing running behind', async function () {
+    if (process.platform !== 'linux') this.skip();
+    this.timeout(30_000);
+    project = new TemporaryProject({
+      'p.mlpipe':
+        'pipeline p\n\nstep quick {\n  run "setsid sleep 600 >/dev/null 2>&1 & echo $! > ${out}"\n  writes out "o"\n}\n',
+    });
+    const { answer } = await project.run();
+    assert.equal(answer.ok, true, JSON.stringify(answer.steps));
+    await until(() => !isRunning(Number(project.read('o'))));
+  });
+
   it('is not even begun when the run was cancelled before', async () => {
     project = new TemporaryProject({ 'p.mlpipe': 'pipeline p\n\nstep a {\n  run "true"\n  writes out "o"\n}\n' });
     const { answer, events } = await project.run({ signal: AbortSignal.abort() });
