@@ -37,7 +37,14 @@ async function start(): Promise<void> {
   process.on('uncaughtException', survive);
   process.on('unhandledRejection', survive);
 
-  server.serve({ connection, fileSystem: NodeFileSystem, world: world.runtimeWorld(), version: manifest.version });
+  server.serve({
+    connection,
+    fileSystem: NodeFileSystem,
+    world: world.runtimeWorld(),
+    version: manifest.version,
+    // The pages come along, so that they are those of this version and need no network.
+    pageOf: (code) => new URL(`../docs/diagnostics/${code}.md`, import.meta.url).href,
+  });
 }
 
 /** Whatever writes to the standard output from now on writes to the error stream: only messages may stand there. */

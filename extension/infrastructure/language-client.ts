@@ -12,6 +12,7 @@ import {
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
+import { COMMANDS, commandLink } from './commands.ts';
 import type { Logs } from './logging.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
@@ -159,6 +160,15 @@ export class LanguageServer implements vscode.Disposable {
         },
       },
       middleware: {
+        handleDiagnostics: (uri, diagnostics, next) => {
+          // The server links to a file. Here its page is shown as it is meant to be read.
+          for (const diagnostic of diagnostics) {
+            if (typeof diagnostic.code !== 'object') continue;
+            const { value } = diagnostic.code;
+            diagnostic.code = { value, target: commandLink(COMMANDS.explain, value) };
+          }
+          next(uri, diagnostics);
+        },
         provideCodeLenses: async (document, token, next) => {
           let lenses = (await next(document, token)) ?? [];
           for (const decorate of this.#decorators) lenses = decorate(document, lenses);

@@ -1,7 +1,7 @@
 /** Walks a document once and lets every rule of the table speak. */
 import { type AstNode, AstUtils, type ReferenceInfo } from 'langium';
 import { type Diagnostic, DiagnosticTag, type Range } from 'vscode-languageserver-protocol';
-import { CATALOGUE, type Code, pageOf, type Severity } from './catalogue.ts';
+import { CATALOGUE, type Code, type Severity } from './catalogue.ts';
 import { cstOf } from './fixes.ts';
 import type { DiagnosticData, Fix } from './report.ts';
 import type { Finding, RuleContext } from './rule.ts';
@@ -33,14 +33,13 @@ function diagnosticOf(finding: Finding): Diagnostic {
   return { ...diagnostic, relatedInformation: [{ location, message: related.message }] };
 }
 
-/** One diagnostic, with its code’s severity and page. */
+/** One diagnostic, with its code’s severity. */
 export function speak(code: Code, message: string, range: Range, fixes: Fix[], tags?: DiagnosticTag[]): Diagnostic {
   const data: DiagnosticData = { code, fixes };
   const diagnostic: Diagnostic = {
     range,
     severity: SEVERITIES[CATALOGUE[code].severity],
     code,
-    codeDescription: { href: pageOf(code) },
     source: SOURCE,
     message,
     data,
