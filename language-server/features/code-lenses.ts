@@ -8,7 +8,7 @@ import type { CodeLens, Range } from 'vscode-languageserver';
 import * as ast from '../../grammar/generated/ast.ts';
 import type { RunFact } from '../../grammar/rules/facts.ts';
 import { expansionsOf } from '../../grammar/typing/sweep.ts';
-import { metric as metricText } from '../../runtime/execute/words.ts';
+import { metric as metricText } from '../../runtime/words.ts';
 import { COMMANDS } from '../protocol.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf } from './declarations.ts';

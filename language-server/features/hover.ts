@@ -6,7 +6,7 @@ import * as ast from '../../grammar/generated/ast.ts';
 import type { Facts } from '../../grammar/rules/facts.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
 import { inferModel } from '../../grammar/typing/model.ts';
-import { count as countText, metric as metricText, size as sizeText } from '../../runtime/execute/words.ts';
+import { count as countText, metric as metricText, size as sizeText } from '../../runtime/words.ts';
 import type { MlpipeServices } from '../module.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf, presentationOf } from './declarations.ts';

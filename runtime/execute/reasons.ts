@@ -2,8 +2,8 @@
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { PlanValue } from '../../grammar/plan/plan.ts';
 import type { RunRecord } from '../ledger/record.ts';
+import { count, listed, minute, size } from '../words.ts';
 import type { InputState, Json, KeyParts } from './keys.ts';
-import { count, listed, minute, size } from './words.ts';
 
 /** What a step was when it ran last. */
 export interface Before {

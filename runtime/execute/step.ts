@@ -7,6 +7,7 @@ import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
 import { where } from '../ledger/provenance.ts';
 import { RECORD_FORMAT, type RecordedGate, type RecordedOutput, type RunRecord } from '../ledger/record.ts';
+import { duration, metric, metricValue, size } from '../words.ts';
 import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
 import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
@@ -14,7 +15,6 @@ import { layOutputs, safeName } from './outputs.ts';
 import { describeEnd, processStart, signalGroup, signalMarked } from './process.ts';
 import { limitsOf, markOf, pathInRun, runProgram } from './program.ts';
 import { runWorker, trainingJob } from './training.ts';
-import { duration, metric, metricValue, size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
 /** Who runs, and on which state of the code. */
