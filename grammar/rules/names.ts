@@ -1,5 +1,5 @@
 /** Rules 1xxx about names, words and facts. */
-import { type AstNode, AstUtils } from 'langium';
+import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
 import { Names } from '../plan/lowering/names.ts';
 import { evaluateName } from '../plan/lowering/steps.ts';
@@ -7,6 +7,7 @@ import { BUILTINS_URI } from '../scoping/builtins.ts';
 import { columnsOf, outputsOf, partsOf } from '../scoping/declarations.ts';
 import { importedUri } from '../scoping/imports.ts';
 import { firstWords } from '../syntax/vocabulary.ts';
+import { blockOf } from './circles.ts';
 import { hint, nearest } from './distance.ts';
 import { addFact, changeTo, remove } from './fixes.ts';
 import { listed, type Report, type Rule, type RuleContext } from './rule.ts';
@@ -229,61 +230,6 @@ export const importedFileMustBeThere: Rule<ast.Import> = (node, report, { docume
   }
 };
 
-// ---------------------------------------------------------------- cycles
-
-export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
-  const blamed = new Set<AstNode>();
-  for (const element of file.elements) {
-    if (!('name' in element) || blamed.has(element)) continue;
-    const path = cycleFrom(element);
-    if (path === undefined) continue;
-    for (const node of path) blamed.add(node);
-    const names = [...path, element].map((node) => ('name' in node ? String(node.name) : ''));
-    report({
-      code: 'MLP1006',
-      message: `${names.map((name) => `\`${name}\``).join(' → ')}: this goes in circles. Break it at one of these.`,
-      node: element,
-      property: 'name',
-    });
-  }
-};
-
-/** The shortest way from a block back to itself. */
-function cycleFrom(start: AstNode): AstNode[] | undefined {
-  const queue: AstNode[][] = [[start]];
-  const seen = new Set<AstNode>();
-  for (const path of queue) {
-    for (const next of neighboursOf(path.at(-1))) {
-      if (next === start) return path;
-      if (seen.has(next)) continue;
-      seen.add(next);
-      queue.push([...path, next]);
-    }
-  }
-  return undefined;
-}
-
-/** The blocks that a block names. */
-function neighboursOf(node: AstNode | undefined): AstNode[] {
-  if (node === undefined) return [];
-  return [...AstUtils.streamAllContents(node)].flatMap((inner) => {
-    const target = ast.isNameExpression(inner)
-      ? inner.target?.ref
-      : ast.isModelFact(inner)
-        ? inner.model?.ref
-        : undefined;
-    const block = target === undefined ? undefined : blockOf(target);
-    // A step may name its own outputs, and a training's data its own columns.
-    return block === undefined || (block === node && !ast.isParam(node)) ? [] : [block];
-  });
-}
-
-function blockOf(node: AstNode): AstNode | undefined {
-  for (let at: AstNode | undefined = node; at !== undefined; at = at.$container)
-    if (ast.isFile(at.$container)) return at;
-  return undefined;
-}
-
 // ---------------------------------------------------------------- unused
 
 /** Only what does nothing by itself: a training or a step that nobody names still runs. */
@@ -337,11 +283,10 @@ function usedBlocks({ document }: RuleContext): Set<AstNode> {
   for (const reference of document.references) {
     const target = 'ref' in reference ? reference.ref : undefined;
     const from = reference.$refNode?.astNode;
-    if (target === undefined || (from !== undefined && AstUtils.getContainerOfType(from, ast.isImportItem))) continue;
-    const block = blockOf(target);
-    if (block === undefined) continue;
     const own = from === undefined ? undefined : blockOf(from);
-    if (own !== block) used.add(block);
+    if (target === undefined || ast.isImport(own)) continue;
+    const block = blockOf(target);
+    if (block !== undefined && own !== block) used.add(block);
   }
   return used;
 }

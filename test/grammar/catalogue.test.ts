@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CATALOGUE, type CatalogueEntry, type Code, isCode } from '../../grammar/rules/catalogue.ts';
+import * as circles from '../../grammar/rules/circles.ts';
 import * as data from '../../grammar/rules/data.ts';
 import * as delivery from '../../grammar/rules/delivery.ts';
 import * as environment from '../../grammar/rules/environment.ts';
@@ -19,6 +20,7 @@ import { diagnose, findFixtures } from './fixtures.ts';
 
 const PAGES = fileURLToPath(new URL('../../docs/diagnostics/', import.meta.url));
 const RULES: Record<string, unknown> = {
+  ...circles,
   ...data,
   ...delivery,
   ...environment,
