@@ -2,7 +2,7 @@
  * Walks through a syntax tree, for whatever walks at every key. Langium's streams make several objects for each node that
  * they pass; in a long file that alone takes longer than all that is to be found out on the way.
  */
-import type { AstNode, GenericAstNode } from 'langium';
+import { type AstNode, type GenericAstNode, isReference, type ReferenceInfo } from 'langium';
 
 /** Visits a node, then all that it contains, in the order of `AstUtils.streamAst`. */
 export function forEachNode(node: AstNode, visit: (node: AstNode) => void): void {
@@ -17,6 +17,18 @@ export function forEachNode(node: AstNode, visit: (node: AstNode) => void): void
       forEachNode(value, visit);
     }
   }
+}
+
+/** Visits every reference in a node and in all that it contains. The grammar has none that stand in a list. */
+export function forEachReference(node: AstNode, visit: (info: ReferenceInfo) => void): void {
+  forEachNode(node, (container) => {
+    const properties = container as GenericAstNode; // as above
+    for (const property of Object.keys(container)) {
+      if (property.startsWith('$')) continue;
+      const reference = properties[property];
+      if (isReference(reference)) visit({ reference, container, property });
+    }
+  });
 }
 
 function isNode(value: unknown): value is AstNode {
