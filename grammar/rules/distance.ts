@@ -27,8 +27,10 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
   const limit = word.length < 5 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: { word: string; edits: number } | undefined;
   for (const candidate of [...new Set(words)].sort()) {
-    const edits = distance(word, candidate);
     const isPrefix = word.length >= 3 && candidate.toLowerCase().startsWith(word.toLowerCase());
+    // It takes an edit for each letter that one word has more: most candidates need not be compared at all.
+    if (!isPrefix && Math.abs(candidate.length - word.length) > limit) continue;
+    const edits = distance(word, candidate);
     if (edits > limit && !isPrefix) continue;
     if (best === undefined || edits < best.edits) best = { word: candidate, edits };
   }
