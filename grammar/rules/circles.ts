@@ -9,10 +9,10 @@ type Neighbours = (block: AstNode) => readonly AstNode[];
 
 export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
   const neighbours = rememberedNeighbours();
-  const suspects = onTheWayToCircles(file.elements, neighbours);
+  if (!hasCircle(file.elements, neighbours)) return;
   const blamed = new Set<AstNode>();
   for (const element of file.elements) {
-    if (!('name' in element) || blamed.has(element) || !suspects.has(element)) continue;
+    if (!('name' in element) || blamed.has(element)) continue;
     const path = circleFrom(element, neighbours);
     if (path === undefined) continue;
     for (const node of path) blamed.add(node);
@@ -59,35 +59,32 @@ export function blockOf(node: AstNode): AstNode | undefined {
   return undefined;
 }
 
-/**
- * What is left when every block has been taken away that names none but such as have been taken away before: only from
- * there can a way lead back. In a file without circles that is nothing, and no way is looked for at all.
- */
-function onTheWayToCircles(blocks: readonly AstNode[], neighbours: Neighbours): Set<AstNode> {
-  const left = new Set<AstNode>(blocks);
-  const namedBy = new Map<AstNode, AstNode[]>();
-  const open = new Map<AstNode, number>();
-  // The set grows while it is gone through: what imported blocks name is looked at as well.
-  for (const block of left) {
-    const others = neighbours(block);
-    open.set(block, others.length);
-    for (const other of others) {
-      left.add(other);
-      const known = namedBy.get(other);
-      if (known === undefined) namedBy.set(other, [block]);
-      else known.push(block);
+/** Whether any way leads back to where it came from; if none does, no single one need be looked for. */
+function hasCircle(blocks: readonly AstNode[], neighbours: Neighbours): boolean {
+  const done = new Set<AstNode>();
+  /** The way that is being gone, with what is still to be tried from each block on it. */
+  const way: { block: AstNode; left: AstNode[] }[] = [];
+  const onTheWay = new Set<AstNode>();
+  const enter = (block: AstNode): void => {
+    way.push({ block, left: [...neighbours(block)] });
+    onTheWay.add(block);
+  };
+  for (const start of blocks) {
+    if (!done.has(start)) enter(start);
+    for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+      const next = last.left.pop();
+      if (next === undefined) {
+        way.pop();
+        onTheWay.delete(last.block);
+        done.add(last.block);
+      } else if (onTheWay.has(next)) {
+        return true;
+      } else if (!done.has(next)) {
+        enter(next);
+      }
     }
   }
-  const ends = [...left].filter((block) => open.get(block) === 0);
-  for (let block = ends.pop(); block !== undefined; block = ends.pop()) {
-    left.delete(block);
-    for (const other of namedBy.get(block) ?? []) {
-      const rest = (open.get(other) ?? 0) - 1;
-      open.set(other, rest);
-      if (rest === 0) ends.push(other);
-    }
-  }
-  return left;
+  return false;
 }
 
 /** The shortest way from a block back to itself. */

@@ -1,7 +1,7 @@
 /** What each expression must be, by where it stands: one entry a place, so that every value is judged the same way. */
 import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
-import { forEachNode } from '../syntax/tree.ts';
+import { nodesOf } from '../syntax/tree.ts';
 import { meaningOfParameter, parameterOf } from '../typing/arguments.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { meaningOfType, quantity, type TypeMeaning } from '../typing/types.ts';
@@ -35,11 +35,11 @@ const range = (lower: number, upper: number, dimension = PLAIN): Value => ({ kin
 /** Every expression of a file that must be something. */
 export function expectationsIn(file: ast.File): Expectation[] {
   const all: Expectation[] = [];
-  forEachNode(file, (node) => {
+  for (const node of nodesOf(file)) {
     for (const { expression, ...rest } of EXPECTED.get(node.$type)?.(node) ?? []) {
       if (expression !== undefined) all.push({ expression, ...rest });
     }
-  });
+  }
   return all;
 }
 

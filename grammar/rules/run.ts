@@ -1,7 +1,7 @@
 /** Walks a document once and lets every rule of the table speak. */
 import { type AstNode, AstUtils, type ReferenceInfo } from 'langium';
 import { type Diagnostic, DiagnosticTag, type Range } from 'vscode-languageserver-protocol';
-import { forEachNode } from '../syntax/tree.ts';
+import { nodesOf } from '../syntax/tree.ts';
 import { CATALOGUE, type Code, type Severity } from './catalogue.ts';
 import { cstOf } from './fixes.ts';
 import type { DiagnosticData, Fix } from './report.ts';
@@ -18,9 +18,9 @@ export function runRules(context: RuleContext): Diagnostic[] {
   const report = (finding: Finding): void => {
     diagnostics.push(diagnosticOf(finding));
   };
-  forEachNode(context.document.parseResult.value, (node) => {
+  for (const node of nodesOf(context.document.parseResult.value)) {
     for (const rule of RULES.get(node.$type) ?? []) rule(node, report, context);
-  });
+  }
   return diagnostics;
 }
 

@@ -7,12 +7,13 @@ import {
   type LangiumDocument,
   type LangiumSharedCoreServices,
   type ReferenceDescription,
+  type ReferenceInfo,
   type Stream,
   stream,
   type URI,
   UriUtils,
 } from 'langium';
-import { forEachReference } from '../syntax/tree.ts';
+import { forEachReference, nodesOf } from '../syntax/tree.ts';
 
 /** What a linked document has to do with others. */
 interface Ties {
@@ -57,7 +58,7 @@ export class TiesIndexManager extends DefaultIndexManager {
     for (const { document, others } of this.ties.values()) {
       if (!UriUtils.equals(document.uri, uri) && !others.has(uri.toString())) continue;
       const locator = this.services.ServiceRegistry.getServices(document.uri).workspace.AstNodeLocator;
-      forEachReference(document.parseResult.value, ({ reference, container }) => {
+      const look = ({ reference, container }: ReferenceInfo): void => {
         const segment =
           'ref' in reference && reference.ref === target ? CstUtils.toDocumentSegment(reference.$refNode) : undefined;
         if (segment === undefined) return;
@@ -69,7 +70,8 @@ export class TiesIndexManager extends DefaultIndexManager {
           segment,
           local: document.uri.toString() === uri.toString(),
         });
-      });
+      };
+      for (const node of nodesOf(document.parseResult.value)) forEachReference(node, look);
     }
     return stream(found);
   }

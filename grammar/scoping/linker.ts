@@ -1,6 +1,6 @@
 /** Resolves every reference of a document. */
-import { type AstNode, AstUtils, Cancellation, DefaultLinker, interruptAndCheck, type LangiumDocument } from 'langium';
-import { forEachReference } from '../syntax/tree.ts';
+import { Cancellation, DefaultLinker, interruptAndCheck, type LangiumDocument, type ReferenceInfo } from 'langium';
+import { forEachReference, nodesOf } from '../syntax/tree.ts';
 
 export class BlockwiseLinker extends DefaultLinker {
   /** Looks after each block whether somebody else must have a turn; Langium does after each node. */
@@ -8,10 +8,11 @@ export class BlockwiseLinker extends DefaultLinker {
     document: LangiumDocument,
     token: Cancellation.CancellationToken = Cancellation.CancellationToken.None,
   ): Promise<void> {
-    const blocks: AstNode[] = AstUtils.streamContents(document.parseResult.value).toArray();
-    for (const block of blocks) {
-      await interruptAndCheck(token);
-      forEachReference(block, (info) => this.doLink(info, document));
+    const resolve = (info: ReferenceInfo): void => this.doLink(info, document);
+    const root = document.parseResult.value;
+    for (const node of nodesOf(root)) {
+      if (node.$container === root) await interruptAndCheck(token);
+      forEachReference(node, resolve);
     }
   }
 }
