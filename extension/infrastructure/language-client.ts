@@ -16,6 +16,7 @@ import { COMMANDS, commandLink } from './commands.ts';
 import type { Logs } from './logging.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { SERVER_FLAGS } from './server-flags.ts';
 
 export const LANGUAGE = 'mlpipe';
 /** The scheme under which the server serves the library of built-ins. */
@@ -105,7 +106,7 @@ export class LanguageServer implements vscode.Disposable {
       module: program,
       runtime: node.path,
       transport: TransportKind.stdio,
-      options: { env: { ...process.env, ...node.environment } },
+      options: { env: { ...process.env, ...node.environment }, execArgv: [...SERVER_FLAGS] },
     };
     const client = new LanguageClient('mlpipe', 'mlpipe', server, this.#options());
     client.onDidChangeState(({ newState }) => {
