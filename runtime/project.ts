@@ -30,16 +30,23 @@ export function rootOf(folder: string): string {
   }
 }
 
-export function openProject(folder: string, warn: (message: string) => void = () => undefined): Project {
+export interface ProjectOptions {
+  warn?: (message: string) => void;
+  /** Where the store is taken to be: elsewhere than in the project where nothing may be written to it or believed of it. */
+  store?: string;
+}
+
+export function openProject(folder: string, options: ProjectOptions = {}): Project {
   const root = rootOf(folder);
-  const store = openStore(join(root, '.mlpipe'));
+  const warn = options.warn ?? (() => undefined);
+  const store = openStore(options.store ?? join(root, '.mlpipe'));
   let ledger: Ledger | undefined;
   return {
     root,
     store,
     // Opened when it is first asked for: `check` and `fmt` need none.
     get ledger() {
-      ledger ??= openLedger(join(root, '.mlpipe'), { warn });
+      ledger ??= openLedger(store.folder, { warn });
       return ledger;
     },
     close() {

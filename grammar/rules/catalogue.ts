@@ -227,10 +227,3 @@ export type Code = keyof typeof CATALOGUE;
 export function isCode(word: unknown): word is Code {
   return typeof word === 'string' && Object.hasOwn(CATALOGUE, word);
 }
-
-/** Where the pages of the codes are read by people. */
-export const PAGES = 'https://github.com/mlpipe/mlpipe/blob/main/docs/diagnostics';
-
-export function pageOf(code: Code): string {
-  return `${PAGES}/${code}.md`;
-}

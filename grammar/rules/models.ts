@@ -4,11 +4,11 @@ import { dataOf, targetOf } from '../scoping/targets.ts';
 import { columnTypeOf } from '../typing/columns.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { shapeText } from '../typing/layers.ts';
-import { inferModel } from '../typing/model.ts';
+import { modelInfo } from './inferred.ts';
 import { listed, type Rule } from './rule.ts';
 
-export const shapesMustFit: Rule<ast.Model> = (model, report) => {
-  const { problem, layers } = inferModel(model);
+export const shapesMustFit: Rule<ast.Model> = (model, report, context) => {
+  const { problem, layers } = modelInfo(model, context);
   if (problem === undefined) return;
   const before = layers.at(-1);
   const giver = before === undefined ? 'The input is' : `\`${before.layer}\` gives`;
@@ -85,8 +85,8 @@ export const normalizationMustStandFirst: Rule<ast.Model> = (model, report) => {
 };
 
 /** A number outside an embedding's vocabulary would have no row. */
-export const embeddingMustKnowItsNumbers: Rule<ast.Model> = (model, report) => {
-  const info = inferModel(model);
+export const embeddingMustKnowItsNumbers: Rule<ast.Model> = (model, report, context) => {
+  const info = modelInfo(model, context);
   const [first] = info.layers;
   const [input] = info.inputs;
   if (first?.layer !== 'embedding' || input === undefined || info.inputs.length !== 1) return;

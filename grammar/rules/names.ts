@@ -1,5 +1,5 @@
 /** Rules 1xxx about names, words and facts. */
-import { type AstNode, AstUtils } from 'langium';
+import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
 import { Names } from '../plan/lowering/names.ts';
 import { evaluateName } from '../plan/lowering/steps.ts';
@@ -9,7 +9,7 @@ import { importedUri } from '../scoping/imports.ts';
 import { hint, nearest } from '../syntax/distance.ts';
 import { slipsOf } from '../syntax/spelling.ts';
 import { firstWords } from '../syntax/vocabulary.ts';
-import { blockOf } from './cycles.ts';
+import { blockOf } from './circles.ts';
 import { addFact, changeTo, remove, replace } from './fixes.ts';
 import { listed, type Report, type Rule, type RuleContext } from './rule.ts';
 
@@ -316,11 +316,10 @@ function usedBlocks({ document }: RuleContext): Set<AstNode> {
   for (const reference of document.references) {
     const target = 'ref' in reference ? reference.ref : undefined;
     const from = reference.$refNode?.astNode;
-    if (target === undefined || (from !== undefined && AstUtils.getContainerOfType(from, ast.isImportItem))) continue;
-    const block = blockOf(target);
-    if (block === undefined) continue;
     const own = from === undefined ? undefined : blockOf(from);
-    if (own !== block) used.add(block);
+    if (target === undefined || ast.isImport(own)) continue;
+    const block = blockOf(target);
+    if (block !== undefined && own !== block) used.add(block);
   }
   return used;
 }

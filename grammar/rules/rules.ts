@@ -1,7 +1,7 @@
 /** The rule book: which rules speak of which kind of node. */
 import type { AstNode } from 'langium';
 import type * as ast from '../generated/ast.ts';
-import * as cycles from './cycles.ts';
+import * as circles from './circles.ts';
 import * as data from './data.ts';
 import * as delivery from './delivery.ts';
 import * as environment from './environment.ts';
@@ -22,7 +22,7 @@ const BOOK: Book = {
   File: [
     names.wordMustBeSpelt,
     names.nameMustBeGivenOnce,
-    cycles.referencesMustNotGoInCircles,
+    circles.referencesMustNotGoInCircles,
     names.declarationShouldBeUsed,
     values.valueMustBeComputable,
     values.valueMustHaveItsType,

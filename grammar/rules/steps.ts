@@ -8,7 +8,7 @@ import { nearest } from '../syntax/distance.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { isOutside } from './data.ts';
 import { addFact, appendTo, remove } from './fixes.ts';
-import { type Rule, sourceFact } from './rule.ts';
+import { oncePerCheck, type Rule, sourceFact } from './rule.ts';
 
 function pathOf(text: ast.Text | undefined): string | undefined {
   const value = evaluate(text);
@@ -132,18 +132,29 @@ export const programMustBeFound: Rule<ast.RunFact> = (fact, report, { facts }) =
   });
 };
 
+/** The first and the second output of a file that are written to each path, by other steps where there are such. */
+const writersOf = oncePerCheck((file: ast.File): ReadonlyMap<string, readonly ast.OutFact[]> => {
+  const writers = new Map<string, ast.OutFact[]>();
+  for (const output of file.elements.filter(ast.isStep).flatMap(outputsOf)) {
+    const path = pathOf(output.path);
+    if (path === undefined) continue;
+    const known = writers.get(path);
+    if (known === undefined) writers.set(path, [output]);
+    // Whichever step reads, the first output of another one is meant.
+    else if (known.length === 1 && known[0]?.$container !== output.$container) known.push(output);
+  }
+  return writers;
+});
+
 /** By its path alone nobody sees that one step needs the other. */
-export const outputShouldBeReadByName: Rule<ast.ReadFact> = (fact, report) => {
+export const outputShouldBeReadByName: Rule<ast.ReadFact> = (fact, report, context) => {
   const { $container: step } = fact;
   const file = step.$container;
   if (!ast.isFile(file)) return;
   for (const [index, text] of fact.files.entries()) {
     const path = pathOf(text);
-    const writer = file.elements
-      .filter(ast.isStep)
-      .filter((other) => other !== step)
-      .flatMap(outputsOf)
-      .find((output) => path !== undefined && pathOf(output.path) === path);
+    const writers = path === undefined ? undefined : writersOf(file, context).get(path);
+    const writer = writers?.find(({ $container }) => $container !== step);
     if (writer === undefined) continue;
     const name = `${writer.$container.name}.${writer.name}`;
     report({

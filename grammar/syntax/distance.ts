@@ -35,8 +35,10 @@ export function nearestFirst(word: string, words: Iterable<string>): string[] {
   const limit = word.length < 5 ? 1 : Math.max(2, Math.floor(word.length / 3));
   const found: { word: string; rank: readonly number[] }[] = [];
   for (const candidate of new Set(words)) {
-    const edits = distance(word, candidate);
     const isPrefix = word.length >= 3 && candidate.toLowerCase().startsWith(word.toLowerCase());
+    // It takes an edit for each letter that one word has more: most candidates need not be compared at all.
+    if (!isPrefix && Math.abs(candidate.length - word.length) > limit) continue;
+    const edits = distance(word, candidate);
     if (edits > limit && !isPrefix) continue;
     const cased = [...candidate].filter((letter, at) => letter !== word[at]).length;
     found.push({ word: candidate, rank: [edits, isSlip(word, candidate) ? 0 : 1, cased] });

@@ -1,6 +1,7 @@
-/** Rules 1xxx about what leads back to itself. */
-import { type AstNode, AstUtils } from 'langium';
+/** Rule MLP1006: a block may not depend on itself, neither directly nor round about. */
+import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
+import { forEachNode } from '../syntax/tree.ts';
 import type { Rule } from './rule.ts';
 
 export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
@@ -75,20 +76,23 @@ function cycleFrom(start: AstNode, of: (node: AstNode) => AstNode[]): AstNode[] 
 }
 
 /** The blocks that a block names. */
-function neighboursOf(node: AstNode): AstNode[] {
-  return [...AstUtils.streamAllContents(node)].flatMap((inner) => {
+function neighboursOf(block: AstNode): AstNode[] {
+  const named: AstNode[] = [];
+  forEachNode(block, (inner) => {
+    if (inner === block) return;
     const target = ast.isNameExpression(inner)
       ? inner.target?.ref
       : ast.isModelFact(inner)
         ? inner.model?.ref
         : undefined;
-    const block = target === undefined ? undefined : blockOf(target);
+    const other = target === undefined ? undefined : blockOf(target);
     // A step may name its own outputs, and a training's data its own columns.
-    return block === undefined || (block === node && !ast.isParam(node)) ? [] : [block];
+    if (other !== undefined && (other !== block || ast.isParam(block))) named.push(other);
   });
+  return named;
 }
 
-/** The block of a file that a node stands in. */
+/** The block of a file that a node stands in; the node itself where it is one. */
 export function blockOf(node: AstNode): AstNode | undefined {
   for (let at: AstNode | undefined = node; at !== undefined; at = at.$container)
     if (ast.isFile(at.$container)) return at;
