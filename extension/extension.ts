@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { activateExplainFeature } from './features/explain/index.ts';
 import { activateModelsFeature } from './features/models/index.ts';
 import type { TreeNode } from './features/models/nodes.ts';
 import { activateRecordsFeature } from './features/records/index.ts';
@@ -51,6 +52,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     runtime.onRunEvent(({ file, event }) => runs.receive(file, event)),
     activateRunFeature({ runtime, language, runs, logs }),
     activateRecordsFeature({ runtime, logs }),
+    activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
     activateStatusFeature({ runtime, language, runs, logs }),
     activateTasksFeature({ findNode: node, program: program('cli.cjs') }),
     activateWalkthroughFeature({ extensionId: context.extension.id, logs }),

@@ -16,10 +16,15 @@ import {
 import { MlpipeGeneratedModule, MlpipeGeneratedSharedModule } from './generated/module.ts';
 import { FactsService } from './rules/facts-service.ts';
 import { MlpipeRuleValidator } from './rules/validator.ts';
+import { LazyDescriptionProvider } from './scoping/descriptions.ts';
+import { TiesIndexManager } from './scoping/index-manager.ts';
+import { BlockwiseLinker } from './scoping/linker.ts';
 import { MlpipeScopeComputation } from './scoping/scope-computation.ts';
 import { MlpipeScopeProvider } from './scoping/scope-provider.ts';
+import { MlpipeLexerErrorMessageProvider } from './syntax/characters.ts';
 import { LayoutLexer } from './syntax/layout.ts';
 import { MlpipeParserErrorMessageProvider } from './syntax/messages.ts';
+import { createSpellingParser } from './syntax/spelling.ts';
 import { MlpipeTokenBuilder } from './syntax/tokens.ts';
 import { MlpipeValueConverter } from './syntax/values.ts';
 import { MlpipeWorkspaceManager } from './workspace-manager.ts';
@@ -35,12 +40,18 @@ export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & M
   parser: {
     TokenBuilder: () => new MlpipeTokenBuilder(),
     Lexer: (services) => new LayoutLexer(services),
+    LangiumParser: (services) => createSpellingParser(services),
     ValueConverter: () => new MlpipeValueConverter(),
+    LexerErrorMessageProvider: () => new MlpipeLexerErrorMessageProvider(),
     ParserErrorMessageProvider: () => new MlpipeParserErrorMessageProvider(),
   },
   references: {
+    Linker: (services) => new BlockwiseLinker(services),
     ScopeComputation: (services) => new MlpipeScopeComputation(services),
     ScopeProvider: (services) => new MlpipeScopeProvider(services),
+  },
+  workspace: {
+    AstNodeDescriptionProvider: (services) => new LazyDescriptionProvider(services),
   },
   validation: {
     DocumentValidator: (services) => new MlpipeRuleValidator(services),
@@ -53,6 +64,7 @@ export const MlpipeModule: Module<MlpipeServices, PartialLangiumCoreServices & M
 /** What all files share; the language server puts it on top of Langium's shared editor services. */
 export const MlpipeSharedModule = {
   workspace: {
+    IndexManager: (services: LangiumSharedCoreServices) => new TiesIndexManager(services),
     WorkspaceManager: (services: LangiumSharedCoreServices) => new MlpipeWorkspaceManager(services),
   },
 };

@@ -2,6 +2,7 @@
 import type { FileSystemProvider } from 'langium';
 import * as lsp from 'langium/lsp';
 import type { Connection } from 'vscode-languageserver';
+import type { Code } from '../grammar/rules/catalogue.ts';
 import { addDiagnosticsHandler } from './features/diagnostics.ts';
 import { addSelectionRangeHandler } from './features/selection-ranges.ts';
 import { createLanguageServer, type MlpipeServer } from './module.ts';
@@ -12,6 +13,8 @@ export interface ServerContext {
   fileSystem: { fileSystemProvider: () => FileSystemProvider };
   world: World;
   version: string;
+  /** The URI of the page that explains a code. */
+  pageOf: (code: Code) => string;
 }
 
 /** Starts to answer. Returns when the connection listens; it ends with its client. */
@@ -21,7 +24,7 @@ export function serve(context: ServerContext): MlpipeServer {
   const { shared } = server;
 
   lsp.addDocumentUpdateHandler(connection, shared);
-  addDiagnosticsHandler(connection, shared);
+  addDiagnosticsHandler(connection, shared, context.pageOf);
   lsp.addCompletionHandler(connection, shared);
   lsp.addFindReferencesHandler(connection, shared);
   lsp.addDocumentSymbolHandler(connection, shared);

@@ -3,11 +3,11 @@
  * clicking, these functions do, and nothing above them has a say in the result.
  */
 import fs from 'node:fs';
-import { dirname, relative, sep } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Finding } from '../grammar/check.ts';
 import { digestOf } from '../grammar/plan/canonical.ts';
-import type { Plan } from '../grammar/plan/plan.ts';
+import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
@@ -16,13 +16,21 @@ import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
 import { differencesAsMarkdown, differencesOf, type RecordDifference } from './ledger/difference.ts';
-import { type LineageOptions, lineage as lineageOfRecord } from './ledger/lineage.ts';
+import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
-import { contextAt, openProject, type Project, worldOf } from './project.ts';
+import { contextAt, openProject, type Project, type ProjectOptions, worldOf, writePipelineText } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
-export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
+export {
+  openProject,
+  type Project,
+  pipelineFile,
+  pipelinesIn,
+  readPipelineText,
+  rootOf,
+  writePipelineText,
+} from './project.ts';
 
 /** The language is large and not everybody needs it. */
 const pipeline = () => import('./pipeline.ts');
@@ -118,7 +126,7 @@ async function withReasons(
   try {
     for (const { step, state, reason } of (await status()).steps) {
       const run = runs[step];
-      if (run !== undefined) runs[step] = { ...run, upToDate: state === 'up-to-date', reason };
+      if (run !== undefined) runs[step] = { ...run, state, reason };
     }
   } catch (error) {
     // A pipeline with errors has no status; the errors are told where they stand.
@@ -177,9 +185,7 @@ export async function pin(
       fs.readFileSync(path, 'utf8'),
       edits.filter((edit) => edit.uri === uri),
     );
-    const temporary = `${path}.${process.pid}.tmp`;
-    fs.writeFileSync(temporary, text);
-    fs.renameSync(temporary, path);
+    writePipelineText(path, text);
   }
   return edits.map(({ name, file: source, before, after }) => ({ name, file: source, before, after }));
 }
@@ -231,9 +237,40 @@ export function diff(project: Project, one: string, other: string): Comparison {
   };
 }
 
-/** What stands behind a record, or what came of it. */
-export function lineage(project: Project, reference: string, options: Partial<LineageOptions> = {}): LineageAnswer {
-  return lineageOfRecord(project.ledger, project.ledger.resolve(reference), { direction: 'up', ...options });
+/**
+ * What stands behind a record, an object or a file of the project, or what came of it. What names a record means that.
+ *
+ * @param folder where a relative path begins
+ * @throws MlpipeError `reference-unknown`, `reference-ambiguous`
+ */
+export async function lineage(
+  project: Project,
+  reference: string,
+  options: Partial<LineageOptions> & { folder?: string } = {},
+): Promise<LineageAnswer> {
+  const { folder = project.root, ...rest } = options;
+  return lineageOf(project.ledger, await startOf(project, reference, folder), { direction: 'up', ...rest });
+}
+
+async function startOf(project: Project, reference: string, folder: string): Promise<StoredRecord | Digest> {
+  const { ledger, store, root } = project;
+  try {
+    return ledger.resolve(reference);
+  } catch (error) {
+    if (!(error instanceof MlpipeError) || error.code !== 'reference-unknown') throw error;
+    const object = ledger.object(reference);
+    if (object !== undefined) return object;
+    const path = resolve(folder, reference);
+    const now = fs.existsSync(path) ? ledger.object((await digestSource(store, path)).digest) : undefined;
+    if (now !== undefined) return now;
+    // No run knows the file as it is now, or it is gone: then what was last read from there is meant.
+    const known = ledger
+      .list()
+      .flatMap(({ record }) => record.inputs.map((input) => ({ input, from: dirname(record.pipeline.file) })))
+      .find(({ input, from }) => input.path !== undefined && resolve(root, from, input.path) === path);
+    if (known === undefined) throw error;
+    return known.input.digest;
+  }
 }
 
 /** Every trained model of the pipelines below a folder, the newest first. */
@@ -369,8 +406,9 @@ export function machine(): Promise<MachineFact> {
 export async function withProject<Result>(
   folder: string,
   use: (project: Project) => Promise<Result> | Result,
+  options: ProjectOptions = {},
 ): Promise<Result> {
-  const project = openProject(folder);
+  const project = openProject(folder, options);
   try {
     return await use(project);
   } finally {

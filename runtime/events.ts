@@ -1,6 +1,8 @@
 /** What happens during a run, as one stream: the CLI prints it, the editor shows it, `--events` writes it out. */
 import type { Digest, Location, Seconds } from '../grammar/plan/plan.ts';
 
+export type { StepState } from '../grammar/rules/facts.ts';
+
 export type StepStatus = 'ran' | 'cached' | 'failed' | 'skipped' | 'cancelled';
 
 export type RunEvent =

@@ -53,8 +53,7 @@ export function planOf(
 /** A file with errors must not run: its plan would say less than its text. */
 function lowered(loaded: LoadedPipeline, parameters: Readonly<Record<string, string>>): Plan {
   try {
-    // What is run unpinned is recorded with the digests that it had; `check` says that it should not be.
-    return lower(loaded.document, { parameters, unpinned: true });
+    return lower(loaded.document, { parameters });
   } catch (error) {
     if (!(error instanceof LowerError)) throw error;
     const [first, ...others] = error.problems;

@@ -30,16 +30,23 @@ export function rootOf(folder: string): string {
   }
 }
 
-export function openProject(folder: string, warn: (message: string) => void = () => undefined): Project {
+export interface ProjectOptions {
+  warn?: (message: string) => void;
+  /** Where the store is taken to be: elsewhere than in the project where nothing may be written to it or believed of it. */
+  store?: string;
+}
+
+export function openProject(folder: string, options: ProjectOptions = {}): Project {
   const root = rootOf(folder);
-  const store = openStore(join(root, '.mlpipe'));
+  const warn = options.warn ?? (() => undefined);
+  const store = openStore(options.store ?? join(root, '.mlpipe'));
   let ledger: Ledger | undefined;
   return {
     root,
     store,
     // Opened when it is first asked for: `check` and `fmt` need none.
     get ledger() {
-      ledger ??= openLedger(join(root, '.mlpipe'), { warn });
+      ledger ??= openLedger(store.folder, { warn });
       return ledger;
     },
     close() {
@@ -108,6 +115,33 @@ export function readPipelineText(file: string): string {
     });
   }
   return bytes.toString('utf8');
+}
+
+/**
+ * Writes a pipeline's text as a whole or not at all, where a link leads to, with the rights that the file has. One that
+ * is not to be written is left alone.
+ *
+ * @throws MlpipeError `file-not-writable`
+ */
+export function writePipelineText(file: string, text: string): void {
+  let temporary: string | undefined;
+  try {
+    const real = fs.realpathSync(file);
+    const { mode } = fs.statSync(real);
+    // A superuser may write anything; who took the right away did not mean that.
+    if ((mode & 0o222) === 0) throw new Error('it is read-only');
+    temporary = `${real}.${process.pid}.tmp`;
+    fs.writeFileSync(temporary, text, { mode });
+    fs.renameSync(temporary, real);
+  } catch (cause) {
+    if (temporary !== undefined) fs.rmSync(temporary, { force: true });
+    throw new MlpipeError(`${file} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+      code: 'file-not-writable',
+      todo: 'Give yourself the right to write it, or leave it as it is.',
+      exit: EXIT.usage,
+      cause,
+    });
+  }
 }
 
 /** The names of the pipelines that lie directly in a folder. */

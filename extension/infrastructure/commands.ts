@@ -18,6 +18,7 @@ export const COMMANDS = {
   restartRuntime: 'mlpipe.restartRuntime',
   showOutput: 'mlpipe.showOutput',
   openWalkthrough: 'mlpipe.openWalkthrough',
+  explain: 'mlpipe.explain',
 } as const;
 
 export type CommandName = (typeof COMMANDS)[keyof typeof COMMANDS];
@@ -27,7 +28,13 @@ export const EDITOR_COMMANDS = {
   manageTrust: 'workbench.trust.manage',
   setContext: 'setContext',
   openWalkthrough: 'workbench.action.openWalkthrough',
+  previewMarkdown: 'markdown.showPreview',
 } as const;
+
+/** A link that carries a command out where the editor allows that, as it does in diagnostics. */
+export function commandLink(name: CommandName, ...words: unknown[]): vscode.Uri {
+  return vscode.Uri.parse(`command:${name}?${encodeURIComponent(JSON.stringify(words))}`);
+}
 
 /** Registers a command whose failure is told to the person, never swallowed and never thrown at the editor. */
 export function registerCommand(

@@ -12,9 +12,11 @@ import {
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
+import { COMMANDS, commandLink } from './commands.ts';
 import type { Logs } from './logging.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { SERVER_FLAGS } from './server-flags.ts';
 
 export const LANGUAGE = 'mlpipe';
 /** The scheme under which the server serves the library of built-ins. */
@@ -104,7 +106,7 @@ export class LanguageServer implements vscode.Disposable {
       module: program,
       runtime: node.path,
       transport: TransportKind.stdio,
-      options: { env: { ...process.env, ...node.environment } },
+      options: { env: { ...process.env, ...node.environment }, execArgv: [...SERVER_FLAGS] },
     };
     const client = new LanguageClient('mlpipe', 'mlpipe', server, this.#options());
     client.onDidChangeState(({ newState }) => {
@@ -159,6 +161,15 @@ export class LanguageServer implements vscode.Disposable {
         },
       },
       middleware: {
+        handleDiagnostics: (uri, diagnostics, next) => {
+          // The server links to a file. Here its page is shown as it is meant to be read.
+          for (const diagnostic of diagnostics) {
+            if (typeof diagnostic.code !== 'object') continue;
+            const { value } = diagnostic.code;
+            diagnostic.code = { value, target: commandLink(COMMANDS.explain, value) };
+          }
+          next(uri, diagnostics);
+        },
         provideCodeLenses: async (document, token, next) => {
           let lenses = (await next(document, token)) ?? [];
           for (const decorate of this.#decorators) lenses = decorate(document, lenses);

@@ -50,6 +50,7 @@ function draft(line: SourceLine): Draft {
   const indent = INDENT.repeat(line.depth + line.brackets);
   const base = { indent, pieces: [], aligns: false, depth: line.depth };
   if (line.untouched) return { ...base, verbatim: line.written };
+  if (line.keepsInside) return { ...base, verbatim: `${indent}${line.written.trim()}` };
   if (line.commentLine) {
     const rest = line.written.trim();
     return { ...base, verbatim: rest.startsWith('*') ? `${indent} ${rest}` : line.written.trimEnd() };

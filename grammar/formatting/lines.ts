@@ -13,6 +13,8 @@ export interface SourceLine {
   brackets: number;
   /** The first word of the innermost block that it stands in: `train`, `schema`; empty at the top of the file. */
   block: string;
+  /** With a comment between two tokens, which has no place of its own in the format: only the line's place is mended. */
+  keepsInside: boolean;
   /** Left as it is: inside a comment of several lines, with characters that mean nothing, or where braces don't fit. */
   untouched: boolean;
   /** Inside a comment of several lines: how it stood to that comment's first line. */
@@ -40,6 +42,7 @@ export function sourceLines(text: string, lexed: Lexed): SourceLine[] {
     depth: 0,
     brackets: 0,
     block: '',
+    keepsInside: false,
     untouched: false,
   }));
   for (const comment of lexed.comments) addComment(lines, comment);
@@ -59,9 +62,8 @@ function addComment(lines: SourceLine[], comment: PlacedToken): void {
   if (first === undefined) return;
   if (comment.endLine === comment.startLine) {
     const after = first.written.slice(comment.endColumn).trim();
-    // A comment between two tokens has no place of its own in the format.
     if (after === '' && first.comment === undefined) first.comment = comment.image.trimEnd();
-    else first.untouched = true;
+    else first.keepsInside = true;
     return;
   }
   const alone = first.written.slice(0, comment.startColumn - 1).trim() === '';

@@ -17,9 +17,9 @@ export const MlpipeTerminals = {
     NUMBER: /[0-9][0-9_]*(\.[0-9]+)?([eE][-+]?[0-9]+)?/,
     ID: /[_a-zA-Z]\w*/,
     TEXT_START: /"([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*\$\{/,
-    STRING: /"([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*"?/,
+    STRING: /"([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*\\?"?/,
     TEXT_MIDDLE: /\}([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*\$\{/,
-    TEXT_END: /\}([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*"?/,
+    TEXT_END: /\}([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*\\?"?/,
 };
 
 export type MlpipeTerminalNames = keyof typeof MlpipeTerminals;
@@ -749,7 +749,7 @@ export type Junk = '%' | '(' | ')' | '*' | '+' | ',' | '-' | '.' | '..' | '/' | 
 export type Label = Name | string;
 
 export function isLabel(item: unknown): item is Label {
-    return isName(item) || (typeof item === 'string' && (/"([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*"?/.test(item)));
+    return isName(item) || (typeof item === 'string' && (/"([^"\\\r\n$]|\\[^\r\n]|\$(?!\{))*\\?"?/.test(item)));
 }
 
 export interface LayerCall extends Call {

@@ -30,8 +30,6 @@ import { type DeploymentPlan, type Location, type MonitorPlan, PLAN_FORMAT, type
 export interface LowerOptions {
   /** Parameters in the place of their defaults, as they are written on a command line. */
   parameters?: Readonly<Record<string, string>>;
-  /** Takes data that is not pinned as well: which content it was then stands in the record alone. */
-  unpinned?: boolean;
 }
 
 /** Why there is no plan. */
@@ -63,9 +61,7 @@ export class LowerError extends Error {
  * unknown or not allowed, `incomplete` where the given parameters make a model or a step impossible
  */
 export function lower(document: LangiumDocument<ast.File>, options: LowerOptions = {}): Plan {
-  const errors = filesOf(document)
-    .flatMap((file) => errorsOf(file, document))
-    .filter(({ code }) => !(options.unpinned === true && code === 'MLP2001'));
+  const errors = filesOf(document).flatMap((file) => errorsOf(file, document));
   if (errors.length > 0) throw new LowerError('errors', errors);
   const { plan, problems, wrongParameters } = lowerWhatIsWhole(document, options);
   if (wrongParameters.length > 0) throw new LowerError('parameters', wrongParameters);

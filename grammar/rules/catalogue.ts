@@ -219,17 +219,11 @@ export const CATALOGUE = {
   ),
   MLP6006: entry('path-outside', 'error', 'language', 'pathMustLieInProject', none('the file must be moved')),
   MLP6007: entry('not-for-programs', 'error', 'language', 'commandMustNameWhatHasContent', none(DESIGN)),
+  MLP6008: entry('output-not-used', 'hint', 'language', 'outputShouldBeUsed', title('Remove it')),
 } as const satisfies Readonly<Record<string, CatalogueEntry>>;
 
 export type Code = keyof typeof CATALOGUE;
 
 export function isCode(word: unknown): word is Code {
   return typeof word === 'string' && Object.hasOwn(CATALOGUE, word);
-}
-
-/** Where the pages of the codes are read by people. */
-export const PAGES = 'https://github.com/mlpipe/mlpipe/blob/main/docs/diagnostics';
-
-export function pageOf(code: Code): string {
-  return `${PAGES}/${code}.md`;
 }

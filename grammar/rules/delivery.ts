@@ -4,19 +4,26 @@ import { dataOf } from '../scoping/targets.ts';
 import { classesOf, columnTypeOf } from '../typing/columns.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { chosenSuffix } from '../typing/sweep.ts';
-import { targetColumnOf } from '../typing/target.ts';
 import { meaningOfUnit, SHARE } from '../typing/units.ts';
 import { sourceOf } from './data.ts';
 import { appendTo, cstOf, replace } from './fixes.ts';
-import { type Rule, sourceFact } from './rule.ts';
+import { targetOfTraining } from './inferred.ts';
+import { oncePerCheck, type Rule, sourceFact } from './rule.ts';
 
-export const deploymentMustHaveGate: Rule<ast.Deploy> = (deploy, report) => {
+/** The trainings of a file for which a gate stands in it. */
+const gatedTrainings = oncePerCheck((file: ast.File): ReadonlySet<ast.Train | undefined> => {
+  const evaluations = file.elements.filter(ast.isEvaluate).filter(({ facts }) => facts.length > 0);
+  return new Set(evaluations.map(({ training }) => training?.ref));
+});
+
+export const deploymentMustHaveGate: Rule<ast.Deploy> = (deploy, report, context) => {
   const train = deploy.training?.ref;
   const { $container: file } = deploy;
   // What another file proves of its training is not seen from here.
   if (train === undefined || train.$container !== file || !ast.isFile(file)) return;
-  const evaluations = file.elements.filter(ast.isEvaluate).filter((each) => each.training?.ref === train);
-  if (evaluations.some((each) => each.facts.length > 0)) return;
+  // Whom an unknown name was meant to measure, nobody knows; it is said there.
+  const gated = gatedTrainings(file, context);
+  if (gated.has(train) || gated.has(undefined)) return;
   report({
     code: 'MLP5001',
     message: `Nothing says how good \`${train.name}\` must be before it is deployed. Add a gate: \`evaluate ${train.name} on … { accuracy >= 95% within 2 pt }\`.`,
@@ -49,9 +56,9 @@ export const monitorMustHaveBaseline: Rule<ast.Monitor> = (monitor, report) => {
   });
 };
 
-export const subjectMustApply: Rule<ast.ExpectFact> = (fact, report) => {
+export const subjectMustApply: Rule<ast.ExpectFact> = (fact, report, context) => {
   const train = fact.$container.deployment?.ref?.training?.ref;
-  const column = train && targetColumnOf(train).column;
+  const column = train && targetOfTraining(train, context).column;
   const type = column && columnTypeOf(column);
   if (fact.subject?.$refText !== 'classes' || type === undefined || classesOf(type) !== undefined) return;
   report({
@@ -72,7 +79,7 @@ export const toleranceShouldNotHideClass: Rule<ast.TolerateFact> = (fact, report
   const source = data && sourceOf(data);
   const here = source && sourceFact(context, source.path);
   const train = fact.$container.deployment?.ref?.training?.ref;
-  const column = train && targetColumnOf(train).column;
+  const column = train && targetOfTraining(train, context).column;
   if (here?.state !== 'present' || column === undefined) return;
   const classes = here.table?.statistics[column.name]?.classes ?? [];
   const rows = classes.reduce((sum, { count }) => sum + count, 0);

@@ -1,7 +1,8 @@
 /** What each expression must be, by where it stands: one entry a place, so that every value is judged the same way. */
-import { AstUtils } from 'langium';
+import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
-import { parameterOf } from '../typing/arguments.ts';
+import { nodesOf } from '../syntax/tree.ts';
+import { meaningOfParameter, parameterOf } from '../typing/arguments.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { meaningOfType, quantity, type TypeMeaning } from '../typing/types.ts';
 import { meaningOfUnit, PLAIN, POINTS, SHARE } from '../typing/units.ts';
@@ -26,65 +27,69 @@ const GPUS = quantity('gpus', 'gpus');
 const COUNT: TypeMeaning = { kind: 'count' };
 const INT: TypeMeaning = { kind: 'int' };
 const FLOAT: TypeMeaning = { kind: 'float' };
+const TEXT: TypeMeaning = { kind: 'text' };
 
 const union = (...options: TypeMeaning[]): TypeMeaning => ({ kind: 'union', options });
 const range = (lower: number, upper: number, dimension = PLAIN): Value => ({ kind: 'range', lower, upper, dimension });
 
 /** Every expression of a file that must be something. */
 export function expectationsIn(file: ast.File): Expectation[] {
-  return AstUtils.streamAst(file)
-    .flatMap((node) => {
-      const of = ast.isArgument(node) ? expectedOfArgument(node) : expectedOf(node);
-      return of.flatMap(({ expression, ...rest }) => (expression === undefined ? [] : [{ expression, ...rest }]));
-    })
-    .toArray();
+  const all: Expectation[] = [];
+  for (const node of nodesOf(file)) {
+    for (const { expression, ...rest } of EXPECTED.get(node.$type)?.(node) ?? []) {
+      if (expression !== undefined) all.push({ expression, ...rest });
+    }
+  }
+  return all;
 }
 
 type Expected = Omit<Expectation, 'expression'> & { expression: ast.Expression | undefined };
+type Expecting = { [Type in keyof ast.MlpipeAstType]?: (node: ast.MlpipeAstType[Type]) => Expected[] };
 
-function expectedOf(node: ReturnType<typeof AstUtils.findRootNode>): Expected[] {
-  if (ast.isParam(node)) return expectedOfParam(node);
-  if (ast.isPart(node))
-    return [{ expression: node.share, type: SHARE_TYPE, domain: range(0, 1), domainText: '0% .. 100%' }];
-  if (ast.isSeedFact(node))
-    return [{ expression: node.value, type: INT, domain: range(0, 2 ** 32 - 1), domainText: '0 .. 4294967295' }];
-  if (ast.isEpochsFact(node))
-    return [{ expression: node.value, type: union(COUNT, EPOCHS), domain: range(1, 1e9), domainText: '1 ..' }];
-  if (ast.isBatchFact(node))
-    return [{ expression: node.value, type: union(COUNT, ROWS), domain: range(1, 1e9), domainText: '1 ..' }];
-  if (ast.isStopFact(node))
-    return [{ expression: node.patience, type: EPOCHS, domain: range(1, 1e9), domainText: '1 epoch ..' }];
-  if (ast.isCheckpointFact(node))
-    return [
-      {
-        expression: node.period,
-        type: union(EPOCHS, DURATION),
-        domain: range(1, 1e9),
-        domainText: '1 epoch .., or 1 s ..',
-      },
-    ];
-  if (ast.isGate(node)) return expectedOfGate(node);
-  if (ast.isCanaryFact(node))
-    return [{ expression: node.share, type: SHARE_TYPE, domain: range(0, 1), domainText: '0% .. 100%' }];
-  if (ast.isTolerateFact(node)) {
-    const limit = { domain: range(0, 1), domainText: '0 .. 100' };
-    return [
-      { expression: node.absolute, type: quantity('points', POINTS), ...limit },
-      { expression: node.relative, type: SHARE_TYPE, ...limit },
-    ];
-  }
-  if (ast.isBudgetFact(node)) return [{ expression: node.window, type: DURATION }];
-  if (ast.isHardwareFact(node))
-    return node.items.filter(ast.isQuantity).map((expression) => ({ expression, type: union(MEMORY, CPUS, GPUS) }));
-  if (ast.isResourcesFact(node))
-    return node.items.map((expression) => ({ expression, type: union(MEMORY, CPUS, GPUS, DURATION) }));
-  if (ast.isNamedType(node)) return node.shape.map((expression) => ({ expression, type: COUNT }));
-  if (ast.isColumn(node)) return [{ expression: node.domain }];
-  if (ast.isFromFact(node) && ast.isText(node.source)) return [{ expression: node.source, type: { kind: 'text' } }];
-  if (ast.isReadFact(node)) return node.files.map((expression) => ({ expression, type: { kind: 'text' } }));
-  if (ast.isOutFact(node)) return [{ expression: node.path, type: { kind: 'text' } }];
-  return [];
-}
+const SHARE_LIMIT = { type: SHARE_TYPE, domain: range(0, 1), domainText: '0% .. 100%' };
+const COUNT_LIMIT = { domain: range(1, 1e9), domainText: '1 ..' };
+const TOLERANCE_LIMIT = { domain: range(0, 1), domainText: '0 .. 100' };
+
+/** By the kind of the node in which an expression stands. */
+const PLACES: Expecting = {
+  Argument: expectedOfArgument,
+  Param: expectedOfParam,
+  Gate: expectedOfGate,
+  Part: ({ share }) => [{ expression: share, ...SHARE_LIMIT }],
+  SeedFact: ({ value }) => [
+    { expression: value, type: INT, domain: range(0, 2 ** 32 - 1), domainText: '0 .. 4294967295' },
+  ],
+  EpochsFact: ({ value }) => [{ expression: value, type: union(COUNT, EPOCHS), ...COUNT_LIMIT }],
+  BatchFact: ({ value }) => [{ expression: value, type: union(COUNT, ROWS), ...COUNT_LIMIT }],
+  StopFact: ({ patience }) => [{ expression: patience, type: EPOCHS, domain: range(1, 1e9), domainText: '1 epoch ..' }],
+  CheckpointFact: ({ period }) => [
+    {
+      expression: period,
+      type: union(EPOCHS, DURATION),
+      domain: range(1, 1e9),
+      domainText: '1 epoch .., or 1 s ..',
+    },
+  ],
+  CanaryFact: ({ share }) => [{ expression: share, ...SHARE_LIMIT }],
+  TolerateFact: ({ absolute, relative }) => [
+    { expression: absolute, type: quantity('points', POINTS), ...TOLERANCE_LIMIT },
+    { expression: relative, type: SHARE_TYPE, ...TOLERANCE_LIMIT },
+  ],
+  BudgetFact: ({ window }) => [{ expression: window, type: DURATION }],
+  HardwareFact: ({ items }) =>
+    items.filter(ast.isQuantity).map((expression) => ({ expression, type: union(MEMORY, CPUS, GPUS) })),
+  ResourcesFact: ({ items }) => items.map((expression) => ({ expression, type: union(MEMORY, CPUS, GPUS, DURATION) })),
+  NamedType: ({ shape }) => shape.map((expression) => ({ expression, type: COUNT })),
+  Column: ({ domain }) => [{ expression: domain }],
+  FromFact: ({ source }) => (ast.isText(source) ? [{ expression: source, type: TEXT }] : []),
+  ReadFact: ({ files }) => files.map((expression) => ({ expression, type: TEXT })),
+  OutFact: ({ path }) => [{ expression: path, type: TEXT }],
+};
+
+const EXPECTED: ReadonlyMap<string, (node: AstNode) => Expected[]> = new Map(
+  // The table binds each function to the type that its key names, and a node is looked up by its own type.
+  Object.entries(PLACES) as [string, (node: AstNode) => Expected[]][],
+);
 
 function expectedOfParam(param: ast.Param): Expected[] {
   const type = meaningOfType(param.type);
@@ -124,14 +129,14 @@ function expectedOfArgument(argument: ast.Argument): Expected[] {
   if (ast.isNameExpression(owner) || ast.isDeploy(owner)) return [];
   const callee = ast.isGate(owner) ? owner.metric?.ref : owner.callee?.ref;
   const parameter = callee && parameterOf(argument, callee);
-  const type = meaningOfType(parameter?.type);
-  if (parameter === undefined || type === undefined) return [];
-  const domain = evaluate(parameter.domain);
+  if (parameter === undefined) return [];
+  const { type, domain, domainText } = meaningOfParameter(parameter);
+  if (type === undefined) return [];
   return [
     {
       expression: argument.value,
       type,
-      ...(domain === undefined ? {} : { domain, domainText: parameter.domain?.$cstNode?.text ?? '' }),
+      ...(domain === undefined ? {} : { domain, domainText }),
     },
   ];
 }

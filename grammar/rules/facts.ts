@@ -107,10 +107,13 @@ export interface RunFact {
   undeclaredReads: string[];
   /** The record's digest. */
   record?: Digest;
-  upToDate?: boolean;
+  state?: StepState;
   /** In one line, why it would or would not run. */
   reason?: string;
 }
+
+/** What a run would do with a step: take its result, run it, or neither because something stands in its way. */
+export type StepState = 'up-to-date' | 'stale' | 'never-ran' | 'failed' | 'blocked';
 
 /** One spelling for a path in `Facts.sources`: forward slashes, no trailing one. */
 export function factKey(path: string): string {

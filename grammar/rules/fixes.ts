@@ -36,8 +36,9 @@ export function removeItem(title: string, node: AstNode): Fix[] {
   if (cst === undefined) return [];
   const text = AstUtils.getDocument(node).textDocument;
   const all = text.getText();
-  const before = /,\s*$/.exec(all.slice(0, cst.offset))?.[0].length ?? 0;
-  const after = before > 0 ? 0 : (/^\s*,[ \t]*/.exec(all.slice(cst.end))?.[0].length ?? 0);
+  // What stands far before an item is not looked through for each of a thousand.
+  const before = /,\s*$/.exec(all.slice(Math.max(0, cst.offset - 400), cst.offset))?.[0].length ?? 0;
+  const after = before > 0 ? 0 : (/^\s*,[ \t]*/.exec(all.slice(cst.end, cst.end + 400))?.[0].length ?? 0);
   const range = { start: text.positionAt(cst.offset - before), end: text.positionAt(cst.end + after) };
   return [{ title, edits: [{ range, newText: '' }] }];
 }

@@ -67,7 +67,8 @@ export function ignoreShouldBeNeeded(document: LangiumDocument, ignore: Ignore, 
 
 function ignoresIn(document: LangiumDocument<ast.File>): Ignore[] {
   const root = document.parseResult.value.$cstNode;
-  if (root === undefined) return [];
+  // Hardly any file has such a comment, and going through every word of a long one takes its time.
+  if (root === undefined || !/mlpipe:\s*ignore/.test(root.root.fullText)) return [];
   const ignores: Ignore[] = [];
   for (const leaf of CstUtils.flattenCst(root)) {
     if (!leaf.hidden || leaf.tokenType.name !== 'SL_COMMENT') continue;

@@ -4,11 +4,11 @@ import { dataOf, targetOf } from '../scoping/targets.ts';
 import { columnTypeOf } from '../typing/columns.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { shapeText } from '../typing/layers.ts';
-import { inferModel } from '../typing/model.ts';
+import { modelInfo } from './inferred.ts';
 import { listed, type Rule } from './rule.ts';
 
-export const shapesMustFit: Rule<ast.Model> = (model, report) => {
-  const { problem, layers } = inferModel(model);
+export const shapesMustFit: Rule<ast.Model> = (model, report, context) => {
+  const { problem, layers } = modelInfo(model, context);
   if (problem === undefined) return;
   const before = layers.at(-1);
   const giver = before === undefined ? 'The input is' : `\`${before.layer}\` gives`;
@@ -43,7 +43,8 @@ export const modelMustHaveKnownLayers: Rule<ast.Model> = (model, report) => {
 };
 
 export const inputMustBeNumbers: Rule<ast.InputFact> = (fact, report) => {
-  const datas = new Set(fact.sources.map(dataOf));
+  // What an unknown name was meant to be may well be the same data as the rest.
+  const known = fact.sources.map(dataOf).filter((data) => data !== undefined);
   for (const [index, source] of fact.sources.entries()) {
     const target = targetOf(source);
     if (target === undefined) continue;
@@ -60,7 +61,7 @@ export const inputMustBeNumbers: Rule<ast.InputFact> = (fact, report) => {
         message: `\`${target.name}\` is text, and a model sees numbers only. Turn it into numbers in a step first.`,
         node: source,
       });
-    } else if (datas.size > 1 && index > 0 && dataOf(source) !== dataOf(fact.sources[0])) {
+    } else if (dataOf(source) !== known[0] && index > 0) {
       report({
         code: 'MLP4012',
         message: 'The inputs of a model are columns of one data set. Join the tables in a step first.',
@@ -84,8 +85,8 @@ export const normalizationMustStandFirst: Rule<ast.Model> = (model, report) => {
 };
 
 /** A number outside an embedding's vocabulary would have no row. */
-export const embeddingMustKnowItsNumbers: Rule<ast.Model> = (model, report) => {
-  const info = inferModel(model);
+export const embeddingMustKnowItsNumbers: Rule<ast.Model> = (model, report, context) => {
+  const info = modelInfo(model, context);
   const [first] = info.layers;
   const [input] = info.inputs;
   if (first?.layer !== 'embedding' || input === undefined || info.inputs.length !== 1) return;

@@ -1,14 +1,16 @@
 /** Rules 1xxx about names, words and facts. */
-import { type AstNode, AstUtils } from 'langium';
+import type { AstNode } from 'langium';
 import * as ast from '../generated/ast.ts';
 import { Names } from '../plan/lowering/names.ts';
 import { evaluateName } from '../plan/lowering/steps.ts';
 import { BUILTINS_URI } from '../scoping/builtins.ts';
 import { columnsOf, outputsOf, partsOf } from '../scoping/declarations.ts';
 import { importedUri } from '../scoping/imports.ts';
+import { hint, nearest } from '../syntax/distance.ts';
+import { slipsOf } from '../syntax/spelling.ts';
 import { firstWords } from '../syntax/vocabulary.ts';
-import { hint, nearest } from './distance.ts';
-import { addFact, changeTo, remove } from './fixes.ts';
+import { blockOf } from './circles.ts';
+import { addFact, changeTo, remove, replace } from './fixes.ts';
 import { listed, type Report, type Rule, type RuleContext } from './rule.ts';
 
 export type Block =
@@ -24,6 +26,8 @@ export type Block =
 export const wordMustBeKnown: Rule<ast.Unknown> = (node, report) => {
   const { $container: container, word } = node;
   if (word === undefined || container === undefined || ast.isUnknown(container)) return;
+  // Letters of other alphabets are an error already.
+  if (/[^_a-zA-Z0-9]/.test(word)) return;
   const words = firstWords(container);
   const meant = nearest(word, words);
   const todo = meant === undefined ? ` One of ${listed(words, 'or')} can stand here.` : hint(meant);
@@ -34,6 +38,21 @@ export const wordMustBeKnown: Rule<ast.Unknown> = (node, report) => {
     property: 'word',
     fixes: changeTo(node, meant, 'word'),
   });
+};
+
+/** A slip that was read as what was meant, so that nothing else has to be said about it. */
+export const wordMustBeSpelt: Rule<ast.File> = (file, report, { document }) => {
+  const { textDocument: text, parseResult } = document;
+  for (const { offset, word, meant } of slipsOf(parseResult)) {
+    const range = { start: text.positionAt(offset), end: text.positionAt(offset + word.length) };
+    report({
+      code: 'MLP1002',
+      message: `\`${word}\` means nothing here.${hint(meant)}`,
+      node: file,
+      range,
+      fixes: replace(`Change to \`${meant}\``, range, meant),
+    });
+  }
 };
 
 /** Facts that a block may have more than once. */
@@ -47,11 +66,14 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   ast.Unknown.$type,
 ]);
 
-export const factMustStandOnce: Rule<Block> = (block, report) => {
+export const factMustStandOnce: Rule<Block> = (block, report, { document }) => {
+  const misspelt = new Set(slipsOf(document.parseResult).map(({ offset }) => offset));
   const seen = new Map<string, AstNode>();
   for (const fact of block.facts) {
     const isInterpreter = ast.isInterpreterFact(fact);
     const kind = isInterpreter ? fact.language : fact.$type;
+    // Whether it stands twice is known when it has been mended.
+    if (misspelt.has(fact.$cstNode?.offset ?? -1)) continue;
     const first = seen.get(kind);
     if (first === undefined) seen.set(kind, fact);
     else if (isInterpreter || !REPEATABLE.has(fact.$type)) {
@@ -119,7 +141,9 @@ export const nameMustBeGivenOnce: Rule<ast.File> = (file, report, { document }) 
   const names = new Names(document);
   for (const element of file.elements) {
     if (ast.isImport(element)) {
-      for (const item of element.items) {
+      // A file that imports itself is one mistake.
+      const items = importedUri(element)?.toString() === document.uri.toString() ? [] : element.items;
+      for (const item of items) {
         const name = item.name ?? item.target?.$refText;
         if (name) named.push({ node: item, name, property: item.name === undefined ? 'target' : 'name' });
       }
@@ -200,7 +224,16 @@ export const libraryMustNotBeExtended: Rule<ast.Builtin> = (node, report, { docu
 
 export const importedFileMustBeThere: Rule<ast.Import> = (node, report, { document, candidates }) => {
   const uri = importedUri(node);
-  if (node.path === undefined || uri === undefined) return;
+  if (node.path === undefined) return;
+  if (uri === undefined) {
+    report({
+      code: 'MLP1015',
+      message: `\`${node.path}\` is no pipeline, for its name does not end in \`.mlpipe\`. Check the path.`,
+      node,
+      property: 'path',
+    });
+    return;
+  }
   if (uri.toString() === document.uri.toString()) {
     report({ code: 'MLP1006', message: 'This file imports itself. Remove the import.', node, property: 'path' });
     return;
@@ -229,61 +262,6 @@ export const importedFileMustBeThere: Rule<ast.Import> = (node, report, { docume
   }
 };
 
-// ---------------------------------------------------------------- cycles
-
-export const referencesMustNotGoInCircles: Rule<ast.File> = (file, report) => {
-  const blamed = new Set<AstNode>();
-  for (const element of file.elements) {
-    if (!('name' in element) || blamed.has(element)) continue;
-    const path = cycleFrom(element);
-    if (path === undefined) continue;
-    for (const node of path) blamed.add(node);
-    const names = [...path, element].map((node) => ('name' in node ? String(node.name) : ''));
-    report({
-      code: 'MLP1006',
-      message: `${names.map((name) => `\`${name}\``).join(' → ')}: this goes in circles. Break it at one of these.`,
-      node: element,
-      property: 'name',
-    });
-  }
-};
-
-/** The shortest way from a block back to itself. */
-function cycleFrom(start: AstNode): AstNode[] | undefined {
-  const queue: AstNode[][] = [[start]];
-  const seen = new Set<AstNode>();
-  for (const path of queue) {
-    for (const next of neighboursOf(path.at(-1))) {
-      if (next === start) return path;
-      if (seen.has(next)) continue;
-      seen.add(next);
-      queue.push([...path, next]);
-    }
-  }
-  return undefined;
-}
-
-/** The blocks that a block names. */
-function neighboursOf(node: AstNode | undefined): AstNode[] {
-  if (node === undefined) return [];
-  return [...AstUtils.streamAllContents(node)].flatMap((inner) => {
-    const target = ast.isNameExpression(inner)
-      ? inner.target?.ref
-      : ast.isModelFact(inner)
-        ? inner.model?.ref
-        : undefined;
-    const block = target === undefined ? undefined : blockOf(target);
-    // A step may name its own outputs, and a training's data its own columns.
-    return block === undefined || (block === node && !ast.isParam(node)) ? [] : [block];
-  });
-}
-
-function blockOf(node: AstNode): AstNode | undefined {
-  for (let at: AstNode | undefined = node; at !== undefined; at = at.$container)
-    if (ast.isFile(at.$container)) return at;
-  return undefined;
-}
-
 // ---------------------------------------------------------------- unused
 
 /** Only what does nothing by itself: a training or a step that nobody names still runs. */
@@ -295,11 +273,11 @@ export const declarationShouldBeUsed: Rule<ast.File> = (file, report, context) =
   const unknown = context.document.references
     .filter(({ error }) => error !== undefined)
     .map(({ $refText }) => $refText);
+  const isMeant = (name: string): boolean => unknown.some((word) => nearest(word, [name]) !== undefined);
   for (const element of file.elements) {
     if (ast.isParam(element) || ast.isEnvironment(element) || ast.isData(element) || ast.isModel(element)) {
       const { name } = element;
-      if (used.has(element) || name === undefined || unknown.some((word) => nearest(word, [name]) !== undefined))
-        continue;
+      if (used.has(element) || name === undefined || isMeant(name)) continue;
       report({
         code: 'MLP1011',
         message: `\`${element.name}\` is never used. Use it, or remove it.`,
@@ -311,15 +289,16 @@ export const declarationShouldBeUsed: Rule<ast.File> = (file, report, context) =
     } else if (ast.isImport(element)) {
       for (const item of element.items) {
         const target = item.target?.ref;
+        const name = item.name ?? item.target?.$refText;
         if (
           target === undefined ||
           used.has(target) ||
+          isMeant(name) ||
           ast.isStep(target) ||
           ast.isTrain(target) ||
           ast.isEvaluate(target)
         )
           continue;
-        const name = item.name ?? item.target.$refText;
         report({
           code: 'MLP1011',
           message: `\`${name}\` is imported and never used. Use it, or remove it.`,
@@ -337,11 +316,10 @@ function usedBlocks({ document }: RuleContext): Set<AstNode> {
   for (const reference of document.references) {
     const target = 'ref' in reference ? reference.ref : undefined;
     const from = reference.$refNode?.astNode;
-    if (target === undefined || (from !== undefined && AstUtils.getContainerOfType(from, ast.isImportItem))) continue;
-    const block = blockOf(target);
-    if (block === undefined) continue;
     const own = from === undefined ? undefined : blockOf(from);
-    if (own !== block) used.add(block);
+    if (target === undefined || ast.isImport(own)) continue;
+    const block = blockOf(target);
+    if (block !== undefined && own !== block) used.add(block);
   }
   return used;
 }

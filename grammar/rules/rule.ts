@@ -34,11 +34,34 @@ export interface RuleContext {
 
 export type Rule<T extends AstNode> = (node: T, report: Report, context: RuleContext) => void;
 
+/**
+ * What several rules ask of the same block, found out once a check. Not for longer: the names in the block may mean
+ * something else by then, whether its own text has changed or not.
+ */
+export function oncePerCheck<Asked, Answer>(
+  find: (asked: Asked, context: RuleContext) => Answer,
+): (asked: Asked, context: RuleContext) => Answer {
+  const checks = new WeakMap<RuleContext, Map<Asked, Answer>>();
+  return (asked, context) => {
+    const known = checks.get(context) ?? new Map<Asked, Answer>();
+    checks.set(context, known);
+    const answer = known.get(asked);
+    if (answer !== undefined || known.has(asked)) return answer as Answer; // what is known of `asked` is an Answer
+    const found = find(asked, context);
+    known.set(asked, found);
+    return found;
+  };
+}
+
 /** What is known of a path that is written in the document. */
-export function sourceFact({ document, facts }: RuleContext, path: string): SourceFact | undefined {
+export function sourceFact(context: RuleContext, path: string): SourceFact | undefined {
+  return factOfPath(path, context);
+}
+
+const factOfPath = oncePerCheck((path: string, { document, facts }): SourceFact | undefined => {
   const uri = UriUtils.resolvePath(UriUtils.dirname(document.uri), path.replaceAll('\\', '/'));
   return facts.sources[factKey(uri.fsPath)];
-}
+});
 
 /** Names as a sentence lists them: `a`, `b` and `c`. */
 export function listed(names: readonly string[], last = 'and'): string {

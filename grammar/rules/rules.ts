@@ -1,6 +1,7 @@
 /** The rule book: which rules speak of which kind of node. */
 import type { AstNode } from 'langium';
 import type * as ast from '../generated/ast.ts';
+import * as circles from './circles.ts';
 import * as data from './data.ts';
 import * as delivery from './delivery.ts';
 import * as environment from './environment.ts';
@@ -19,8 +20,9 @@ const library = [names.libraryMustNotBeExtended] as const;
 
 const BOOK: Book = {
   File: [
+    names.wordMustBeSpelt,
     names.nameMustBeGivenOnce,
-    names.referencesMustNotGoInCircles,
+    circles.referencesMustNotGoInCircles,
     names.declarationShouldBeUsed,
     values.valueMustBeComputable,
     values.valueMustHaveItsType,
@@ -28,6 +30,7 @@ const BOOK: Book = {
     values.unitMustFit,
     values.valueMustBeInRange,
     steps.outputMustHaveOneStep,
+    steps.outputShouldBeUsed,
   ],
   Unknown: [names.wordMustBeKnown],
   PipelineHeader: [names.pipelineMustStandFirst],

@@ -1,7 +1,8 @@
 /** Walks a document once and lets every rule of the table speak. */
 import { type AstNode, AstUtils, type ReferenceInfo } from 'langium';
 import { type Diagnostic, DiagnosticTag, type Range } from 'vscode-languageserver-protocol';
-import { CATALOGUE, type Code, pageOf, type Severity } from './catalogue.ts';
+import { nodesOf } from '../syntax/tree.ts';
+import { CATALOGUE, type Code, type Severity } from './catalogue.ts';
 import { cstOf } from './fixes.ts';
 import type { DiagnosticData, Fix } from './report.ts';
 import type { Finding, RuleContext } from './rule.ts';
@@ -17,7 +18,7 @@ export function runRules(context: RuleContext): Diagnostic[] {
   const report = (finding: Finding): void => {
     diagnostics.push(diagnosticOf(finding));
   };
-  for (const node of AstUtils.streamAst(context.document.parseResult.value)) {
+  for (const node of nodesOf(context.document.parseResult.value)) {
     for (const rule of RULES.get(node.$type) ?? []) rule(node, report, context);
   }
   return diagnostics;
@@ -33,14 +34,13 @@ function diagnosticOf(finding: Finding): Diagnostic {
   return { ...diagnostic, relatedInformation: [{ location, message: related.message }] };
 }
 
-/** One diagnostic, with its code’s severity and page. */
+/** One diagnostic, with its code’s severity. */
 export function speak(code: Code, message: string, range: Range, fixes: Fix[], tags?: DiagnosticTag[]): Diagnostic {
   const data: DiagnosticData = { code, fixes };
   const diagnostic: Diagnostic = {
     range,
     severity: SEVERITIES[CATALOGUE[code].severity],
     code,
-    codeDescription: { href: pageOf(code) },
     source: SOURCE,
     message,
     data,

@@ -4,10 +4,11 @@ import * as ast from '../generated/ast.ts';
 import { expressionsOfProgram } from '../plan/lowering/steps.ts';
 import { outputsOf } from '../scoping/declarations.ts';
 import { targetOf } from '../scoping/targets.ts';
+import { nearest } from '../syntax/distance.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { isOutside } from './data.ts';
-import { addFact, appendTo } from './fixes.ts';
-import { type Rule, sourceFact } from './rule.ts';
+import { addFact, appendTo, remove } from './fixes.ts';
+import { oncePerCheck, type Rule, sourceFact } from './rule.ts';
 
 function pathOf(text: ast.Text | undefined): string | undefined {
   const value = evaluate(text);
@@ -32,6 +33,37 @@ export const outputMustHaveOneStep: Rule<ast.File> = (file, report) => {
           related: { node: first, message: 'It is written here first.' },
         });
       }
+    }
+  }
+};
+
+/** What nothing names, neither by its name nor by its path, is seen by nobody, or written where nobody looks for it. */
+export const outputShouldBeUsed: Rule<ast.File> = (file, report, { document }) => {
+  const named = new Set(document.references.map((reference) => ('ref' in reference ? reference.ref : undefined)));
+  // What an unknown name was meant to be is named.
+  const unknown = document.references.filter(({ error }) => error !== undefined).map(({ $refText }) => $refText);
+  const steps = file.elements.filter(ast.isStep);
+  const read = new Set(
+    steps.flatMap((step) => step.facts.filter(ast.isReadFact)).flatMap(({ files }) => files.map(pathOf)),
+  );
+  for (const step of steps) {
+    const command = step.facts.find(ast.isRunFact)?.command?.$cstNode?.text;
+    const outputs = outputsOf(step);
+    for (const output of outputs) {
+      const path = pathOf(output.path);
+      // Of two with one name the first is meant; that there are two is said elsewhere.
+      const isSecond = outputs.find(({ name }) => name === output.name) !== output;
+      if (path === undefined || command === undefined || isSecond || named.has(output)) continue;
+      if (command.includes(path) || read.has(path)) continue;
+      if (unknown.some((word) => nearest(word, [output.name]) !== undefined)) continue;
+      report({
+        code: 'MLP6008',
+        message: `Nothing names \`${output.name}\`, not even the command that is to write it. Put it there, \`\${${output.name}}\`, or remove it.`,
+        node: output,
+        property: 'name',
+        fixes: remove(`Remove \`${output.name}\``, output),
+        unnecessary: true,
+      });
     }
   }
 };
@@ -100,18 +132,29 @@ export const programMustBeFound: Rule<ast.RunFact> = (fact, report, { facts }) =
   });
 };
 
+/** The first and the second output of a file that are written to each path, by other steps where there are such. */
+const writersOf = oncePerCheck((file: ast.File): ReadonlyMap<string, readonly ast.OutFact[]> => {
+  const writers = new Map<string, ast.OutFact[]>();
+  for (const output of file.elements.filter(ast.isStep).flatMap(outputsOf)) {
+    const path = pathOf(output.path);
+    if (path === undefined) continue;
+    const known = writers.get(path);
+    if (known === undefined) writers.set(path, [output]);
+    // Whichever step reads, the first output of another one is meant.
+    else if (known.length === 1 && known[0]?.$container !== output.$container) known.push(output);
+  }
+  return writers;
+});
+
 /** By its path alone nobody sees that one step needs the other. */
-export const outputShouldBeReadByName: Rule<ast.ReadFact> = (fact, report) => {
+export const outputShouldBeReadByName: Rule<ast.ReadFact> = (fact, report, context) => {
   const { $container: step } = fact;
   const file = step.$container;
   if (!ast.isFile(file)) return;
   for (const [index, text] of fact.files.entries()) {
     const path = pathOf(text);
-    const writer = file.elements
-      .filter(ast.isStep)
-      .filter((other) => other !== step)
-      .flatMap(outputsOf)
-      .find((output) => path !== undefined && pathOf(output.path) === path);
+    const writers = path === undefined ? undefined : writersOf(file, context).get(path);
+    const writer = writers?.find(({ $container }) => $container !== step);
     if (writer === undefined) continue;
     const name = `${writer.$container.name}.${writer.name}`;
     report({

@@ -3,16 +3,16 @@ import { AstUtils } from 'langium';
 import * as ast from '../generated/ast.ts';
 import type { ColumnType, EngineName } from '../plan/plan.ts';
 import { dataOf, targetOf } from '../scoping/targets.ts';
+import { hint, nearest } from '../syntax/distance.ts';
 import { parameterOf } from '../typing/arguments.ts';
 import { classesOf, classNamesOf, columnNamed, columnTypeOf, sizeOf } from '../typing/columns.ts';
 import { evaluate } from '../typing/evaluate.ts';
 import { shapeText } from '../typing/layers.ts';
-import { inferModel, type LayerInfo, type ModelInfo, outputSizesFor } from '../typing/model.ts';
-import { targetColumnOf } from '../typing/target.ts';
+import { type LayerInfo, type ModelInfo, outputSizesFor } from '../typing/model.ts';
 import { sourceOf } from './data.ts';
-import { hint, nearest } from './distance.ts';
 import { addArgument, addFact, changeTo, removeItem, replaceNode } from './fixes.ts';
-import { listed, type Rule, sourceFact } from './rule.ts';
+import { modelInfo, targetOfTraining } from './inferred.ts';
+import { listed, oncePerCheck, type Rule, type RuleContext, sourceFact } from './rule.ts';
 
 // ---------------------------------------------------------------- what a training predicts
 
@@ -24,15 +24,25 @@ interface Task {
   info?: ModelInfo;
 }
 
-function taskOf(train: ast.Train | undefined): Task | undefined {
-  const column = train && targetColumnOf(train).column;
-  const type = column && columnTypeOf(column);
-  if (train === undefined || column === undefined || type === undefined || type.kind === 'text') return undefined;
-  const model = train.facts.find(ast.isModelFact)?.model?.ref;
-  return { train, column, type, classes: classesOf(type), ...(model === undefined ? {} : { info: inferModel(model) }) };
+function taskOf(train: ast.Train | undefined, context: RuleContext): Task | undefined {
+  return train && taskOfTraining(train, context);
 }
 
-export const targetMustBeClear: Rule<ast.Train> = (train, report) => {
+const taskOfTraining = oncePerCheck((train: ast.Train, context): Task | undefined => {
+  const { column } = targetOfTraining(train, context);
+  const type = column && columnTypeOf(column);
+  if (column === undefined || type === undefined || type.kind === 'text') return undefined;
+  const model = train.facts.find(ast.isModelFact)?.model?.ref;
+  return {
+    train,
+    column,
+    type,
+    classes: classesOf(type),
+    ...(model === undefined ? {} : { info: modelInfo(model, context) }),
+  };
+});
+
+export const targetMustBeClear: Rule<ast.Train> = (train, report, context) => {
   const fact = train.facts.find(ast.isTargetFact);
   const model = train.facts.find(ast.isModelFact)?.model?.ref;
   const on = train.facts.find(ast.isOnFact);
@@ -56,7 +66,7 @@ export const targetMustBeClear: Rule<ast.Train> = (train, report) => {
     }
     return;
   }
-  const { column, candidates: all } = targetColumnOf(train);
+  const { column, candidates: all } = targetOfTraining(train, context);
   const candidates = classesFirst(all);
   if (column !== undefined || model === undefined || on === undefined || data === undefined) return;
   if (!model.facts.some(ast.isInputFact)) return;
@@ -88,8 +98,8 @@ function classesFirst(columns: readonly ast.Column[]): ast.Column[] {
   return [...columns.filter(isClass), ...columns.filter((column) => !isClass(column))];
 }
 
-export const targetMustNotBeInput: Rule<ast.Train> = (train, report) => {
-  const column = targetColumnOf(train).column;
+export const targetMustNotBeInput: Rule<ast.Train> = (train, report, context) => {
+  const { column } = targetOfTraining(train, context);
   const model = train.facts.find(ast.isModelFact)?.model?.ref;
   const sources = model?.facts.filter(ast.isInputFact).flatMap((fact) => fact.sources) ?? [];
   const input = sources.find((source) => column !== undefined && targetOf(source) === column);
@@ -104,8 +114,8 @@ export const targetMustNotBeInput: Rule<ast.Train> = (train, report) => {
   });
 };
 
-export const outputMustFitTarget: Rule<ast.Train> = (train, report) => {
-  const task = taskOf(train);
+export const outputMustFitTarget: Rule<ast.Train> = (train, report, context) => {
+  const task = taskOf(train, context);
   const output = task?.info?.outputShape;
   if (task === undefined || output === undefined) return;
   const sizes = outputSizesFor(task.type);
@@ -135,8 +145,8 @@ function unitsFix(layer: LayerInfo, wanted: number) {
   return argument === undefined ? [] : replaceNode(`Change \`units\` to ${wanted}`, argument, String(wanted), 'value');
 }
 
-export const lossMustFitTarget: Rule<ast.Train> = (train, report) => {
-  const task = taskOf(train);
+export const lossMustFitTarget: Rule<ast.Train> = (train, report, context) => {
+  const task = taskOf(train, context);
   const fact = train.facts.find(ast.isLossFact);
   const loss = fact?.loss?.callee?.ref;
   if (task === undefined || fact?.loss === undefined || loss === undefined) return;
@@ -180,10 +190,10 @@ const WANTED_ACTIVATION: Readonly<Record<string, string>> = {
   binaryCrossEntropy: 'sigmoid',
 };
 
-export const lossShouldFitActivation: Rule<ast.Train> = (train, report) => {
+export const lossShouldFitActivation: Rule<ast.Train> = (train, report, context) => {
   const fact = train.facts.find(ast.isLossFact);
   const loss = fact?.loss?.callee?.ref?.name;
-  const last = taskOf(train)?.info;
+  const last = taskOf(train, context)?.info;
   const layer = last?.outputShape === undefined ? undefined : last.layers.at(-1);
   const wanted = loss === undefined ? undefined : WANTED_ACTIVATION[loss];
   if (fact === undefined || layer === undefined || wanted === undefined) return;
@@ -240,10 +250,10 @@ export const engineMustTrainEverything: Rule<ast.Train> = (train, report, { fact
 
 // ---------------------------------------------------------------- metrics
 
-export const metricMustApply: Rule<ast.Gate | ast.StopFact> = (fact, report) => {
+export const metricMustApply: Rule<ast.Gate | ast.StopFact> = (fact, report, context) => {
   const metric = fact.metric?.ref;
   const train = ast.isGate(fact) ? fact.$container.training?.ref : fact.$container;
-  const task = taskOf(train);
+  const task = taskOf(train, context);
   const subject = metric?.subject?.$refText;
   if (metric === undefined || task === undefined || subject === undefined) return;
   const hasClasses = task.classes !== undefined;
@@ -257,8 +267,8 @@ export const metricMustApply: Rule<ast.Gate | ast.StopFact> = (fact, report) => 
   });
 };
 
-export const classMustBeKnown: Rule<ast.Gate> = (gate, report) => {
-  const task = taskOf(gate.$container.training?.ref);
+export const classMustBeKnown: Rule<ast.Gate> = (gate, report, context) => {
+  const task = taskOf(gate.$container.training?.ref, context);
   const metric = gate.metric?.ref;
   if (task?.classes === undefined || metric === undefined) return;
   const argument = gate.arguments.find((each) => parameterOf(each, metric)?.name === 'class');
@@ -312,8 +322,8 @@ export const stopShouldHaveValidation: Rule<ast.StopFact> = (fact, report) => {
   });
 };
 
-export const weightsMustFitClasses: Rule<ast.WeightsFact> = (fact, report) => {
-  const task = taskOf(fact.$container);
+export const weightsMustFitClasses: Rule<ast.WeightsFact> = (fact, report, context) => {
+  const task = taskOf(fact.$container, context);
   const value = evaluate(fact.value);
   if (value === undefined || task === undefined) return;
   if (task.classes === undefined) {
@@ -342,7 +352,11 @@ export const weightsMustFitClasses: Rule<ast.WeightsFact> = (fact, report) => {
 // ---------------------------------------------------------------- data of a training
 
 /** Data that a model sees must have what the model sees: the columns of its inputs, of the same types. */
-export const dataMustHaveColumnsOfModel: Rule<ast.OnFact | ast.ValidateFact | ast.Evaluate> = (fact, report) => {
+export const dataMustHaveColumnsOfModel: Rule<ast.OnFact | ast.ValidateFact | ast.Evaluate> = (
+  fact,
+  report,
+  context,
+) => {
   const target = targetOf(fact.data);
   if (target !== undefined && !ast.isPart(target) && !ast.isData(target)) {
     report({
@@ -357,13 +371,16 @@ export const dataMustHaveColumnsOfModel: Rule<ast.OnFact | ast.ValidateFact | as
   const model = train?.facts.find(ast.isModelFact)?.model?.ref;
   const data = dataOf(fact.data);
   if (data === undefined || model === undefined || train === undefined) return;
-  const info = inferModel(model);
+  const info = modelInfo(model, context);
   const wanted = info.inputs.map(({ column }) => column);
-  const column = targetColumnOf(train).column;
+  const { column } = targetOfTraining(train, context);
   if (column !== undefined) wanted.push(column);
   for (const each of wanted) {
     if (each.$container.$container === data) continue;
     const own = columnNamed(data, each.name);
+    // A type that is not known is said where it is written.
+    if (own !== undefined && columnTypeOf(own) === undefined) continue;
+    if (columnTypeOf(each) === undefined) continue;
     const same = own !== undefined && JSON.stringify(columnTypeOf(own)) === JSON.stringify(columnTypeOf(each));
     if (same) continue;
     report({

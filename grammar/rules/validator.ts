@@ -2,6 +2,7 @@
 
 import type { ILexingError } from 'chevrotain';
 import {
+  type AstNode,
   DocumentState,
   isOperationCancelled,
   type LangiumCoreServices,
@@ -13,8 +14,8 @@ import type { CancellationToken, Diagnostic, Range } from 'vscode-languageserver
 import * as ast from '../generated/ast.ts';
 import { BUILTINS_URI } from '../scoping/builtins.ts';
 import { isFollowUp } from '../scoping/follow-up.ts';
+import { hint, nearest } from '../syntax/distance.ts';
 import { MlpipeDocumentValidator, rangeOfSyntaxError } from '../syntax/document-validator.ts';
-import { hint, nearest } from './distance.ts';
 import type { Facts } from './facts.ts';
 import type { FactsService } from './facts-service.ts';
 import { replace } from './fixes.ts';
@@ -55,6 +56,11 @@ export class MlpipeRuleValidator extends MlpipeDocumentValidator {
       return named;
     const file = document as LangiumDocument<ast.File>; // its root is a File: asked above
     return judged(file, this.facts.get(document.uri), named, this.candidates);
+  }
+
+  /** Langium’s registry of checks stays empty: the rule book is gone through in `runRules`, in one walk. */
+  protected override async validateAst(): Promise<Diagnostic[]> {
+    return [];
   }
 
   protected override processLinkingErrors(
@@ -125,7 +131,7 @@ export function nameMustBeKnown(info: ReferenceInfo, candidates: Candidates): Di
     // In a broken line a reference may stand where none can; it then has no candidates.
     if (isOperationCancelled(error)) throw error;
   }
-  const meant = nearest(name, known);
+  const meant = nearest(name, [...known, ...wordsFor(info.container)]);
   const few =
     known.length > 0 && known.length <= 8
       ? ` It can be ${[...new Set(known)]
@@ -140,6 +146,12 @@ export function nameMustBeKnown(info: ReferenceInfo, candidates: Candidates): Di
     range,
     meant === undefined ? [] : replace(`Change to \`${meant}\``, range, meant),
   );
+}
+
+/** Words that begin a value of their own, and are no names. */
+function wordsFor(container: AstNode): string[] {
+  if (!ast.isNameExpression(container)) return [];
+  return ast.isMemberExpression(container.$container) ? ['secret'] : ['true', 'false'];
 }
 
 function argumentPhrase(argument: ast.Argument, name: string): string {

@@ -1,11 +1,11 @@
 /** Rules 1xxx about values and arguments. */
 import * as ast from '../generated/ast.ts';
 import type { PlanValue } from '../plan/plan.ts';
+import { nearest } from '../syntax/distance.ts';
 import { parameterOf } from '../typing/arguments.ts';
 import { type EvaluationProblem, evaluate, NO_BINDINGS } from '../typing/evaluate.ts';
 import { conform, isInDomain, type Misfit, meaningOfType, nounOfType } from '../typing/types.ts';
 import { nounOfDimension, PLAIN, SHARE } from '../typing/units.ts';
-import { nearest } from './distance.ts';
 import { type Expectation, expectationsIn } from './expectations.ts';
 import { addArgument, removeItem, replaceNode } from './fixes.ts';
 import { listed, type Report, type Rule, type RuleContext } from './rule.ts';

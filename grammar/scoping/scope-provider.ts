@@ -26,13 +26,19 @@ export class MlpipeScopeProvider extends DefaultScopeProvider {
    * one is emptied with every change, and with every build before anything is linked.
    */
   private readonly scopes: WorkspaceCache<string, Scope>;
+  /** What belongs to a block or a callable: many names ask for the same. */
+  private readonly inside: WorkspaceCache<AstNode, Scope>;
 
   constructor(services: LangiumCoreServices) {
     super(services);
     const { workspace } = services.shared;
     this.documents = () => workspace.LangiumDocuments;
     this.scopes = new WorkspaceCache(services.shared, DocumentState.ComputedScopes);
-    workspace.DocumentBuilder.onUpdate(() => this.scopes.clear());
+    this.inside = new WorkspaceCache(services.shared, DocumentState.ComputedScopes);
+    workspace.DocumentBuilder.onUpdate(() => {
+      this.scopes.clear();
+      this.inside.clear();
+    });
   }
 
   /**
@@ -102,7 +108,8 @@ export class MlpipeScopeProvider extends DefaultScopeProvider {
   private membersOf(container: ast.MemberExpression): Scope {
     const owner = targetOf(container.receiver);
     if (ast.isData(owner)) {
-      return this.nodeScope([...columnsOf(owner), ...partsOf(owner)], this.libraryMembers('data'));
+      const members = () => this.nodeScope([...columnsOf(owner), ...partsOf(owner)], this.libraryMembers('data'));
+      return this.inside.get(owner, members);
     }
     if (ast.isTrain(owner)) {
       const metrics = this.declarations(container, ast.Metric.$type).getAllElements();
@@ -131,8 +138,10 @@ export class MlpipeScopeProvider extends DefaultScopeProvider {
   /** A callable's and a metric's parameters; of a training, the parameter that it is expanded over. */
   private parametersFor(argument: ast.Argument): Scope {
     const owner = argument.$container;
-    if (ast.isCall(owner)) return this.nodeScope(owner.callee?.ref?.parameters ?? []);
-    if (ast.isGate(owner)) return this.nodeScope(owner.metric?.ref?.parameters ?? []);
+    if (ast.isCall(owner) || ast.isGate(owner)) {
+      const callee = ast.isCall(owner) ? owner.callee?.ref : owner.metric?.ref;
+      return callee === undefined ? EMPTY_SCOPE : this.inside.get(callee, () => this.nodeScope(callee.parameters));
+    }
     const training = ast.isDeploy(owner) ? owner.training?.ref : targetOf(owner);
     return ast.isTrain(training) ? this.sweptBy(training) : EMPTY_SCOPE;
   }

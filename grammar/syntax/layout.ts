@@ -12,13 +12,27 @@
 import type { TokenType } from 'chevrotain';
 import { DefaultLexer, type LexerResult, type TokenizeOptions } from 'langium';
 import { isBalanced, repairBraces, unbalancedLines } from './braces.ts';
+import { mendCharacters } from './characters.ts';
 import { limitNesting } from './limits.ts';
 import { emptyToken, errorAt, type PlacedToken, placed, startsLine } from './placed-token.ts';
+import type { Slip } from './spelling.ts';
 import { isClosed } from './values.ts';
 import { blockWords } from './vocabulary.ts';
 
 export class LayoutLexer extends DefaultLexer {
   private readonly blockWords: ReadonlySet<string> = new Set(blockWords());
+  private slips: readonly Slip[] = [];
+
+  /** What is tokenised meanwhile is read with these words as those that were meant. */
+  reading<T>(slips: readonly Slip[], work: () => T): T {
+    const before = this.slips;
+    this.slips = slips;
+    try {
+      return work();
+    } finally {
+      this.slips = before;
+    }
+  }
 
   /**
    * In mode `partial` (a text up to the cursor, for completion) nothing is mended, and LINE or SECTION is added at the
@@ -26,6 +40,10 @@ export class LayoutLexer extends DefaultLexer {
    */
   override tokenize(text: string, options: TokenizeOptions = { mode: 'full' }): LexerResult {
     const result = super.tokenize(text, options);
+    const read = mendCharacters(text, placed(result.tokens), result.errors, this.type.bind(this));
+    result.tokens = read.tokens;
+    result.errors = read.errors;
+    if (this.slips.length > 0) this.respell(placed(result.tokens));
     const partial = options.mode === 'partial';
     const beginsSection = (token: PlacedToken): boolean => this.beginsSection(token);
     let tokens = limitNesting(placed(result.tokens), beginsSection, result.errors);
@@ -59,12 +77,26 @@ export class LayoutLexer extends DefaultLexer {
       if (/^(LINE|SECTION)$/.test(token.tokenType.name)) starts.add(next.startOffset);
     }
     const strange = new Set<number>();
-    for (const { line, offset, length } of raw.errors) {
-      const breaks = text.slice(offset, offset + length).split(/\r\n|\r|\n/).length;
-      for (let i = 0; i < breaks; i++) strange.add((line ?? 1) - 1 + i);
+    const read = mendCharacters(text, tokens, raw.errors, this.type.bind(this));
+    for (const { line } of read.errors) strange.add((line ?? 1) - 1);
+    for (const { from, to, line } of read.unread) {
+      const breaks = text.slice(from, to).split(/\r\n|\r|\n/).length;
+      for (let i = 0; i < breaks; i++) strange.add(line - 1 + i);
     }
     const unsound = isBalanced(tokens) ? [] : unbalancedLines(tokens, (token) => this.beginsSection(token));
     return { tokens, comments: placed(raw.hidden), starts, sections, unsound, strange };
+  }
+
+  /** The text stays as it is written; only what it counts as changes. */
+  private respell(tokens: readonly PlacedToken[]): void {
+    const meant = new Map(this.slips.map((slip) => [slip.offset, slip.meant]));
+    for (const token of tokens) {
+      const word = meant.get(token.startOffset);
+      if (word === undefined) continue;
+      token.tokenType = this.type(word);
+      // A token type of a built lexer has its number.
+      token.tokenTypeIdx = token.tokenType.tokenTypeIdx ?? token.tokenTypeIdx;
+    }
   }
 
   private beginsSection(token: PlacedToken): boolean {

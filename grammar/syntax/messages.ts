@@ -70,7 +70,8 @@ export class MlpipeParserErrorMessageProvider extends LangiumParserErrorMessageP
     // Langium ends a rule's name with a zero-width space.
     const rule = ruleName.replace('\u200B', '');
     const firsts = new Set(expectedPathsPerAlt.flat().map((path) => path[0]?.name));
-    firsts.delete(undefined);
+    // That any word may begin a line, so that the error is a better one, helps nobody.
+    for (const name of [undefined, ...(firsts.has('ID') && firsts.has('{') ? ['ID', '{'] : [])]) firsts.delete(name);
     const list = firsts.size <= 12 ? `one of ${[...firsts].map((name) => `\`${name}\``).join(', ')}` : 'something else';
     const noun = capital(NOUNS[rule] ?? list);
     const [found] = actual;

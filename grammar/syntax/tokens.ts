@@ -3,7 +3,7 @@ import { type CustomPatternMatcherFunc, type IToken, Lexer, type TokenType } fro
 import { DefaultTokenBuilder, type Grammar, type GrammarAST, GrammarUtils } from 'langium';
 
 /** Langium tries keywords before terminals; these terminals must be tried before keywords. */
-const EARLY: ReadonlySet<string> = new Set(['TEXT_MIDDLE', 'TEXT_END', 'DIGEST', 'LABEL']);
+const EARLY: ReadonlySet<string> = new Set(['TEXT_MIDDLE', 'TEXT_END', 'DIGEST', 'LABEL', 'ML_COMMENT']);
 
 /** How many templates may stand inside one another before a `}` is no longer looked up; the parser's limit is lower. */
 const TEMPLATE_DEPTH = 100;
@@ -15,6 +15,11 @@ export class MlpipeTokenBuilder extends DefaultTokenBuilder {
       case 'SECTION':
       case 'LINE':
         token.PATTERN = Lexer.NA;
+        break;
+      case 'ML_COMMENT':
+        token.PATTERN = closedComment();
+        token.LINE_BREAKS = true;
+        token.START_CHARS_HINT = ['/'];
         break;
       case 'TEXT_MIDDLE':
       case 'TEXT_END':
@@ -33,11 +38,29 @@ export class MlpipeTokenBuilder extends DefaultTokenBuilder {
   }
 }
 
+/** A regular expression would look for the end of each comment that has none, through the whole text every time. */
+function closedComment(): CustomPatternMatcherFunc {
+  let searched = '';
+  let last = -1;
+  return (text, offset) => {
+    if (!text.startsWith('/*', offset)) return null;
+    if (searched !== text) {
+      searched = text;
+      last = text.lastIndexOf('*/');
+    }
+    if (last < offset + 2) return null;
+    // Patterns give what a regular expression would.
+    const image = text.slice(offset, text.indexOf('*/', offset + 2) + 2);
+    return Object.assign([image], { index: offset, input: text }) as RegExpExecArray;
+  };
+}
+
 /** Lexer modes would do the same, but a template that is not closed would then take the rest of the file with it. */
 function insideText(pattern: RegExp): CustomPatternMatcherFunc {
   const sticky = new RegExp(pattern.source, 'y');
   return (text, offset, tokens) => {
-    if (!isInsideText(text, offset, tokens)) return null;
+    // After a strange character every pattern is tried at every place, whatever it may begin with.
+    if (text.charAt(offset) !== '}' || !isInsideText(text, offset, tokens)) return null;
     sticky.lastIndex = offset;
     return sticky.exec(text);
   };

@@ -24,6 +24,32 @@ export function keywords(): string[] {
   return [...new Set(words)].sort();
 }
 
+let plain: readonly string[] | undefined;
+
+/** Keywords that only say what follows. Those that are values of the tree (`python`) are not among them, nor is the library's. */
+export function plainKeywords(): readonly string[] {
+  plain ??= [
+    ...new Set(
+      parserRules()
+        .filter((rule) => rule.dataType === undefined && !LIBRARY.has(rule.name))
+        .flatMap((rule) => AstUtils.streamAllContents(rule).filter(GrammarAST.isKeyword).toArray())
+        .filter((keyword) => /^[a-zA-Z]\w*$/.test(keyword.value) && !isValue(keyword))
+        .map((keyword) => keyword.value),
+    ),
+  ];
+  return plain;
+}
+
+/** Rules of what only the library declares. */
+const LIBRARY: ReadonlySet<string> = new Set(
+  'Callable TypeDeclaration ChoiceDeclaration Metric Unit MemberDeclaration'.split(' '),
+);
+
+function isValue(keyword: GrammarAST.Keyword): boolean {
+  const assignment = AstUtils.getContainerOfType(keyword, GrammarAST.isAssignment);
+  return assignment !== undefined && assignment.operator !== '?=';
+}
+
 const known = new Map<string, readonly string[]>();
 
 function wordsByBlock(type: string): readonly string[] {

@@ -20,6 +20,12 @@ export type Complain = (problem: EvaluationProblem) => void;
 
 const SILENTLY: Complain = () => {};
 
+/** More parameters behind one another than anybody writes; the stack holds several times as many. */
+const DEPTH_LIMIT = 200;
+
+/** Characters of a text, or values of a list with all lists in it: parameters that double one another grow fast. */
+const SIZE_LIMIT = 100_000;
+
 /** The value of an expression, or `undefined` where it has none; `complain` then hears why. */
 export function evaluate(
   expression: ast.Expression | undefined,
@@ -38,7 +44,10 @@ class Evaluation {
   private readonly bindings: Bindings;
   private readonly complain: Complain;
   /** Parameters whose value is being asked for, against going round in circles. */
-  private readonly open = new Set<ast.Param>();
+  private open = new Set<ast.Param>();
+  /** What has been asked for once, so that parameters that name one twice do not double the work at each step. */
+  private known = new Map<ast.Param, Value | undefined>();
+  private sizes = new WeakMap<object, number>();
 
   constructor(bindings: Bindings, complain: Complain) {
     this.bindings = bindings;
@@ -55,7 +64,7 @@ class Evaluation {
     }
     if (ast.isList(expression)) {
       const items = expression.items.map((item) => this.of(item));
-      return items.every((item) => item !== undefined) ? { kind: 'list', items } : undefined;
+      return items.every((item) => item !== undefined) ? this.listOf(items) : undefined;
     }
     if (ast.isRange(expression)) return this.ofRange(expression);
     if (ast.isUnaryExpression(expression)) {
@@ -69,17 +78,31 @@ class Evaluation {
   ofParam(param: ast.Param): Value | undefined {
     const bound = this.bindings.get(param);
     if (bound !== undefined) return bound;
-    if (this.open.has(param)) return undefined;
+    if (this.open.has(param) || this.open.size >= DEPTH_LIMIT) return undefined;
+    if (this.known.has(param)) return this.known.get(param);
     this.open.add(param);
-    // What is wrong in a default is reported where the default stands, not where it is used.
-    const value = new Evaluation(this.bindings, SILENTLY).continuing(this.open).of(param.value);
+    const value = this.quietly().of(param.value);
     this.open.delete(param);
+    this.known.set(param, value);
     return value;
   }
 
-  private continuing(open: ReadonlySet<ast.Param>): this {
-    for (const param of open) this.open.add(param);
-    return this;
+  /** What is wrong in a default is reported where the default stands, not where it is used. */
+  private quietly(): Evaluation {
+    if (this.complain === SILENTLY) return this;
+    const quiet = new Evaluation(this.bindings, SILENTLY);
+    quiet.open = this.open;
+    quiet.known = this.known;
+    quiet.sizes = this.sizes;
+    return quiet;
+  }
+
+  private listOf(items: readonly Value[]): Value | undefined {
+    const size = items.reduce((sum, item) => sum + (item.kind === 'list' ? (this.sizes.get(item) ?? 1) : 1), 1);
+    if (size > SIZE_LIMIT) return undefined;
+    const list: Value = { kind: 'list', items: [...items] };
+    this.sizes.set(list, size);
+    return list;
   }
 
   private ofQuantity(quantity: ast.Quantity): Value | undefined {
@@ -113,6 +136,7 @@ class Evaluation {
         return undefined;
       }
       text += String(plan) + (template.middles[index] ?? template.end ?? '');
+      if (text.length > SIZE_LIMIT) return undefined;
     }
     return { kind: 'text', value: text };
   }

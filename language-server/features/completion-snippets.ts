@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what stands there is the place-holder of a snippet.
 /** What a block usually needs, as a snippet of the client: by the grammar's rule and its first word. */
 
 interface Snippet {

@@ -30,6 +30,8 @@ import {
 } from 'vscode-languageserver';
 import * as ast from '../../grammar/generated/ast.ts';
 import { isBuiltin } from '../../grammar/scoping/builtins.ts';
+import { LayoutLexer } from '../../grammar/syntax/layout.ts';
+import { type Slip, slipsOf } from '../../grammar/syntax/spelling.ts';
 import type { MlpipeServices } from '../module.ts';
 import { completeFiles, pathAt } from './completion-files.ts';
 import { snippets } from './completion-snippets.ts';
@@ -59,6 +61,8 @@ export class MlpipeCompletionProvider extends DefaultCompletionProvider {
   private readonly services: MlpipeServices;
   /** Where the block at the cursor begins; set by `buildContexts`, whose signature does not let it be passed on. */
   private section = 0;
+  /** Words of that block that count as others, with offsets in it. */
+  private slips: readonly Slip[] = [];
 
   constructor(services: MlpipeServices) {
     super(services);
@@ -191,6 +195,9 @@ export class MlpipeCompletionProvider extends DefaultCompletionProvider {
     const { textDocument } = document;
     const offset = textDocument.offsetAt(position);
     this.section = sectionAt(document, offset);
+    this.slips = slipsOf(document.parseResult)
+      .map((slip) => ({ ...slip, offset: slip.offset - this.section }))
+      .filter((slip) => slip.offset >= 0 && slip.offset + slip.word.length < offset - this.section);
     if (textDocument.getText().trim() === '') {
       // The entry rule begins with SECTION, which Langium would not step over in an empty file.
       const node = document.parseResult.value;
@@ -205,7 +212,9 @@ export class MlpipeCompletionProvider extends DefaultCompletionProvider {
     const section = document.getText().slice(Math.min(this.section, offset), offset);
     // Only these two methods are called there; the range that the first is asked for is the whole section.
     const part = { getText: () => section, positionAt: () => ({ line: 0, character: 0 }) } as unknown as TextDocument;
-    return super.findFeaturesAt(part, section.length);
+    const find = () => super.findFeaturesAt(part, section.length);
+    const { Lexer: lexer } = this.services.parser;
+    return lexer instanceof LayoutLexer ? lexer.reading(this.slips, find) : find();
   }
 
   /** The tokens before this block don't matter either. */

@@ -6,12 +6,12 @@ import * as ast from '../../grammar/generated/ast.ts';
 import type { Facts } from '../../grammar/rules/facts.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
 import { inferModel } from '../../grammar/typing/model.ts';
-import { count as countText, metric as metricText } from '../../runtime/execute/words.ts';
+import { count as countText, metric as metricText, size as sizeText } from '../../runtime/words.ts';
 import type { MlpipeServices } from '../module.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf, presentationOf } from './declarations.ts';
 import { sourceOf } from './sources.ts';
-import { agoText, bytesText } from './wording.ts';
+import { agoText } from './wording.ts';
 
 export class MlpipeHoverProvider extends AstNodeHoverProvider {
   private readonly services: MlpipeServices;
@@ -108,7 +108,7 @@ function dataLines(data: ast.Data, facts: Facts): string[] {
     return [`The source is not there${source.inStore ? '; the pinned content is in the store' : ''}.`, pinned];
   }
   if (source.state === 'unreadable') return [`The source cannot be read: ${source.reason}`, pinned];
-  const size = [bytesText(source.bytes)];
+  const size = [sizeText(source.bytes)];
   if (source.files !== undefined) size.unshift(`${countText(source.files)} files`);
   if (source.table) size.unshift(`${countText(source.table.rows)} rows`, `${source.table.columns.length} columns`);
   const state = pin === undefined || pin === source.digest ? pinned : 'The content differs from its pin.';

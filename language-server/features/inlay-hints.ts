@@ -7,7 +7,7 @@ import { evaluate } from '../../grammar/typing/evaluate.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
 import { inferModel } from '../../grammar/typing/model.ts';
 import { planValueOf } from '../../grammar/typing/values.ts';
-import { count as countText } from '../../runtime/execute/words.ts';
+import { count as countText } from '../../runtime/words.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { sourceOf } from './sources.ts';
 

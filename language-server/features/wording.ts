@@ -1,16 +1,4 @@
-/** Sizes and times as an editor shows them; counts and metrics are worded by the runtime, for every surface alike. */
-
-/** `40.2 KiB`. */
-export function bytesText(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
+/** How long ago something was, as an editor shows it; sizes, counts and metrics are worded by the runtime, for every surface alike. */
 
 /** `2 h ago`, counted from a time in ISO 8601. */
 export function agoText(iso: string, now: number): string {

@@ -65,6 +65,11 @@ export class MlpipeDocumentBuilder extends DefaultDocumentBuilder {
     }
   }
 
+  /** Langium would look at every reference of every document first, at every key; the index knows that already. */
+  protected override shouldRelink(document: LangiumDocument, changedUris: Set<string>): boolean {
+    return this.indexManager.isAffected(document, changedUris);
+  }
+
   /** Imported files are read as soon as a document that names them is, whether the workspace has been read or not. */
   protected override async buildDocuments(
     documents: LangiumDocument[],

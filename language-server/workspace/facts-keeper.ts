@@ -200,6 +200,6 @@ function sameQuestions(one: ReadonlyMap<string, string>, other: ReadonlyMap<stri
 
 /** What a step gave last stays true; whether it would run again does not. */
 function withoutReasons(runs: Facts['runs']): Facts['runs'] {
-  const plain = Object.entries(runs).map(([step, { upToDate: _, reason: __, ...run }]) => [step, run] as const);
+  const plain = Object.entries(runs).map(([step, { state: _, reason: __, ...run }]) => [step, run] as const);
   return Object.fromEntries(plain);
 }

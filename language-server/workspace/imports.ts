@@ -9,6 +9,5 @@ export function importedUris(document: LangiumDocument): URI[] {
   return root.elements
     .filter(isImport)
     .map(importedUri)
-    .filter((uri) => uri?.path.endsWith('.mlpipe') === true)
     .filter((uri) => uri !== undefined);
 }

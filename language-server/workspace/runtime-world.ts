@@ -1,18 +1,34 @@
 /** The world as the runtime finds it. Loaded when it is first asked for something: the first diagnostics need none of it. */
-import { dirname } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { World } from './world.ts';
 
 export function runtimeWorld(): World {
+  /** Made when it is needed, and gone with the process. */
+  let scratch: string | undefined;
+  const scratchStore = () => {
+    if (scratch === undefined) {
+      const made = mkdtempSync(join(tmpdir(), 'mlpipe-untrusted-'));
+      process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+      scratch = made;
+    }
+    return join(scratch, 'store');
+  };
   return {
     async gather({ document, file, trusted, signal }) {
       const api = await import('../../runtime/api.ts');
-      return api.withProject(dirname(file), (project) =>
-        // `factsOf` reads the tree of a file of this language, which this server alone has in its documents.
-        api.factsOf(
-          project,
-          { document: document as Parameters<typeof api.factsOf>[1]['document'] },
-          { trusted, signal },
-        ),
+      return api.withProject(
+        dirname(file),
+        (project) =>
+          // `factsOf` reads the tree of a file of this language, which this server alone has in its documents.
+          api.factsOf(
+            project,
+            { document: document as Parameters<typeof api.factsOf>[1]['document'] },
+            { trusted, signal },
+          ),
+        // A folder that is not trusted is left as it is, and what its store claims to remember is not believed.
+        trusted ? {} : { store: scratchStore() },
       );
     },
     watch({ file, sources }, changed) {
@@ -20,7 +36,7 @@ export function runtimeWorld(): World {
       let disposed = false;
       void Promise.all([import('../../runtime/api.ts'), import('../../runtime/facts/watch.ts')]).then(
         ([{ rootOf }, { watchPaths }]) => {
-          if (!disposed) watch = watchPaths([...sources, `${rootOf(dirname(file))}/.mlpipe/records`], changed);
+          if (!disposed) watch = watchPaths([...sources, join(rootOf(dirname(file)), '.mlpipe', 'records')], changed);
         },
       );
       return {

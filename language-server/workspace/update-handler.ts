@@ -23,7 +23,11 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
   private changed = new Map<string, URI>();
   private deleted = new Map<string, URI>();
   private toCheckAgain = new Map<string, URI>();
+  /** Milliseconds that the last build took. */
   private lastBuild = 0;
+  private lastChange = 0;
+  /** Milliseconds between the last change and the one before. */
+  private pace = Number.POSITIVE_INFINITY;
   private updates = 0;
   private waitingForQuiet: (() => void)[] = [];
 
@@ -66,6 +70,9 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
       this.deleted.set(uri.toString(), uri);
       this.changed.delete(uri.toString());
     }
+    const now = performance.now();
+    this.pace = now - this.lastChange;
+    this.lastChange = now;
     this.builder.announceChange(changed.filter((uri) => this.textDocuments.get(uri) !== undefined));
     this.counted(this.update()).catch((error) => console.error('A change could not be built:', error));
   }
@@ -94,7 +101,7 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
   private async update(): Promise<void> {
     await this.workspaceManager.ready;
     await this.workspaceLock.write(async (token) => {
-      await pause(this.lastBuild < QUICK_BUILD ? 0 : Math.min(LONGEST_DELAY, this.lastBuild / 2), token);
+      await pause(this.delay, token);
       if (token.isCancellationRequested) return;
       const changed = [...this.changed.values()];
       const deleted = [...this.deleted.values()];
@@ -106,6 +113,12 @@ export class CoalescingUpdateHandler extends DefaultDocumentUpdateHandler {
       await this.builder.update(changed, deleted, token);
       this.lastBuild = performance.now() - started;
     });
+  }
+
+  /** Only who types faster than can be built waits for the next key: the build would be ended by it anyway. */
+  private get delay(): number {
+    if (this.lastBuild < QUICK_BUILD || this.pace > this.lastBuild) return 0;
+    return Math.min(LONGEST_DELAY, this.lastBuild / 2);
   }
 
   /** What is open is what its editor says, whatever became of the file; what is said to have changed may be gone. */

@@ -1,6 +1,7 @@
 /** Findings of `check` in the formats that people and their tools read. */
 import type { Finding } from '../../grammar/check.ts';
 import { paint } from './output.ts';
+import { pageOf, titleOf } from './pages.ts';
 
 export interface FileFinding extends Finding {
   /** Relative to the folder that the command runs in, with forward slashes. */
@@ -39,15 +40,23 @@ function githubLine({ file, line, column, endLine, endColumn, severity, code, me
   return `::${level} file=${property(file)},line=${line},col=${column},endLine=${endLine},endColumn=${endColumn},title=${property(code)}::${value(message)}\n`;
 }
 
+/** What a code scanner shows beside a finding: the page, whole, for nobody can follow a link to this machine. */
+function sarifRule(id: string): unknown {
+  const page = pageOf(id);
+  if (page === undefined) return { id };
+  const title = titleOf(page);
+  return { id, shortDescription: { text: title }, help: { text: title, markdown: page } };
+}
+
 /** SARIF 2.1.0. */
 function sarif(findings: readonly FileFinding[], version: string): unknown {
-  const rules = [...new Set(findings.map(({ code }) => code))].sort();
+  const rules = [...new Set(findings.map(({ code }) => code))].sort().map(sarifRule);
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
       {
-        tool: { driver: { name: 'mlpipe', version, rules: rules.map((id) => ({ id })) } },
+        tool: { driver: { name: 'mlpipe', version, rules } },
         results: findings.map(({ file, line, column, endLine, endColumn, severity, code, message }) => ({
           ruleId: code,
           level: severity === 'error' ? 'error' : severity === 'warning' ? 'warning' : 'note',

@@ -1,6 +1,6 @@
 /** A run as it goes: bars in a terminal, plain lines in a pipe. */
 import type { RunEvent, StepProgress } from '../events.ts';
-import { metric } from '../execute/words.ts';
+import { metric } from '../words.ts';
 import { duration, paint } from './output.ts';
 
 const WIDTH = 24;

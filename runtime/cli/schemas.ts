@@ -89,6 +89,7 @@ export const SCHEMAS: Record<string, Schema> = {
     deployments: map({}),
     monitors: map({}),
     locations: map({}),
+    keys: map(orNull(digest)),
   }),
   run: object({
     run: text,
@@ -116,7 +117,12 @@ export const SCHEMAS: Record<string, Schema> = {
   status: object({
     upToDate: flag,
     steps: list(
-      object({ step: text, state: oneOf('up-to-date', 'stale', 'never-ran', 'blocked', 'failed'), reason: text }),
+      object({
+        step: text,
+        state: oneOf('up-to-date', 'stale', 'never-ran', 'blocked', 'failed'),
+        reason: text,
+        key: orNull(digest),
+      }),
     ),
   }),
   log: list(storedRecord),
@@ -127,6 +133,7 @@ export const SCHEMAS: Record<string, Schema> = {
     differences: list(object({ section: text, name: text, before: orNull(text), after: orNull(text) })),
   }),
   lineage: object({
+    start: text,
     nodes: list(object({ id: text, kind: text, label: text, detail: text }, ['detail'])),
     edges: list(object({ from: text, to: text, label: text })),
   }),

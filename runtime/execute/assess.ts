@@ -3,22 +3,24 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import type { StoredRecord } from '../ledger/record.ts';
+import type { StepState } from '../events.ts';
+import type { RunRecord, StoredRecord } from '../ledger/record.ts';
 import { type LocatedInput, locate, rowsOf, type UpstreamResult } from './inputs.ts';
 import { inputsOf, type KeyParts, keyOf, keyParts, needsOf } from './keys.ts';
-import { changesSince, failedLastTime, unchangedSince } from './reasons.ts';
+import { changesSince, failedLastTime, missedBefore, unchangedSince } from './reasons.ts';
 import type { PipelineContext, ResolvedEnvironment } from './world.ts';
 
 /** A step whose inputs are all known. */
 export interface Assessment {
   step: StepPlan;
-  state: 'up-to-date' | 'stale' | 'never-ran' | 'failed';
+  /** `blocked`: evaluated before, and a gate was not passed; doing it again would measure the same. */
+  state: StepState;
   reason: string;
   key: Digest;
   parts: KeyParts;
   inputs: LocatedInput[];
   environment: ResolvedEnvironment;
-  /** An earlier run with the same key, whole in the store. */
+  /** An earlier run with the same key, whole in the store. With the state `blocked`, what was measured. */
   cached?: StoredRecord;
 }
 
@@ -47,6 +49,9 @@ export async function assess(
   const lock = lookAtLock(context, step.name);
   // This machine's newest record of the step, or the one that the committed lock names.
   const last = world.ledger.last(file, step.name) ?? (lock.record && world.ledger.get(lock.record));
+  if (cached && missesGate(cached.record)) {
+    return { ...known, state: 'blocked', reason: missedBefore(cached.record), cached };
+  }
   if (cached) {
     const elsewhere = last !== undefined && last.record.key !== key;
     const displaced = await displacedOutput(context, step, cached);
@@ -110,15 +115,20 @@ export function pipelinePath(context: PipelineContext): string {
   return relative(context.world.root, context.file).replaceAll('\\', '/');
 }
 
-/** A good result with this key, of whatever run, that is whole in the store. */
+/** A result with this key, of whatever run, that is whole in the store: that a gate is not passed is a result, too. */
 export function wholeResult(context: PipelineContext, key: Digest): StoredRecord | undefined {
   return context.world.ledger
     .withKey(key)
     .find(
       ({ record }) =>
-        record.exit.status === 'ok' &&
+        (record.exit.status === 'ok' || missesGate(record)) &&
         Object.values(record.outputs).every(({ digest }) => context.world.store.has(digest)),
     );
+}
+
+/** Whether an evaluation came to its end and a gate was not passed. */
+export function missesGate(record: RunRecord): boolean {
+  return record.kind === 'evaluate' && record.gates.some(({ ok }) => !ok);
 }
 
 /** What a program wrote and does not lie in the project any more as it was written. */

@@ -28,8 +28,20 @@ const WATCH = 200;
  * is aborted, when its time is over or when the group holds more memory than it may.
  *
  * Memory is the resident size of all processes of the group, looked at five times a second (Linux only).
+ *
+ * @param mark an entry of the child's environment (`NAME=value`) that no other process has: by it are found those who
+ * left the group (`setsid`) and who must not outlive the child either (Linux only)
  */
-export function supervise(child: ChildProcess, limits: Limits, signal: AbortSignal): Promise<ProcessEnd> {
+export function supervise(
+  child: ChildProcess,
+  limits: Limits,
+  signal: AbortSignal,
+  mark?: string,
+): Promise<ProcessEnd> {
+  const signalAll = (pid: number, what: NodeJS.Signals) => {
+    signalGroup(pid, what);
+    if (mark !== undefined) signalMarked(mark, what);
+  };
   return new Promise((resolve) => {
     let stopped: ProcessEnd['stopped'];
     let peakMemory = 0;
@@ -38,8 +50,8 @@ export function supervise(child: ChildProcess, limits: Limits, signal: AbortSign
       if (stopped !== undefined || child.pid === undefined) return;
       stopped = why;
       const { pid } = child;
-      signalGroup(pid, why === 'memory' ? 'SIGKILL' : 'SIGTERM');
-      hard = setTimeout(() => signalGroup(pid, 'SIGKILL'), GRACE);
+      signalAll(pid, why === 'memory' ? 'SIGKILL' : 'SIGTERM');
+      hard = setTimeout(() => signalAll(pid, 'SIGKILL'), GRACE);
     };
     const cancel = () => stop('cancelled');
     const time = limits.time === undefined ? undefined : setTimeout(() => stop('time'), limits.time * 1000);
@@ -66,7 +78,7 @@ export function supervise(child: ChildProcess, limits: Limits, signal: AbortSign
     child.once('close', finish);
     // A step is over when its main process is: what it left in the background must not keep the pipes open for ever.
     child.once('exit', () => {
-      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+      if (child.pid !== undefined) signalAll(child.pid, 'SIGKILL');
     });
   });
 }
@@ -81,6 +93,17 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
     }
   } catch {
     // It has ended already.
+  }
+}
+
+/** Sends a signal to every process that has this entry in its environment, as all have that a marked one has started. */
+export function signalMarked(mark: string, signal: NodeJS.Signals): void {
+  for (const pid of processesMarked(mark)) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It has ended already.
+    }
   }
 }
 
@@ -157,13 +180,30 @@ function statFields(text: string): string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
+function processesMarked(mark: string): number[] {
+  if (process.platform !== 'linux') return [];
+  return runningProcesses().filter((pid) => {
+    try {
+      return pid !== process.pid && readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(mark);
+    } catch {
+      // Ended while we looked, or somebody else's.
+      return false;
+    }
+  });
+}
+
+function runningProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
+}
+
 /** Resident memory of all processes of a group. Shared pages count once a process. */
 export function groupMemory(group: number): Bytes {
   let pages = 0;
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
+  for (const pid of runningProcesses()) {
     try {
-      const fields = statFields(readFileSync(`/proc/${entry}/stat`, 'latin1'));
+      const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'));
       if (Number(fields[2]) === group) pages += Number(fields[21]);
     } catch {
       // Ended while we looked.

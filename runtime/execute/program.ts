@@ -88,7 +88,7 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
   const { step, folder, scope } = job;
   const secrets = readSecrets(secretsOf(step), job.environment);
   const mask = masker(secrets);
-  const temporary = join(folder, 'tmp');
+  const temporary = temporaryOf(folder);
   mkdirSync(temporary, { recursive: true });
   for (const { path } of step.writes) mkdirSync(dirname(join(scope.work, path)), { recursive: true });
 
@@ -107,7 +107,7 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
     child.once('error', resolve);
     child.once('spawn', () => resolve(null));
   });
-  const ended = supervise(child, limitsOf(step), signal);
+  const ended = supervise(child, limitsOf(step), signal, markOf(folder));
   if (child.pid !== undefined) hooks.onStart(child.pid);
 
   const logFile = join(folder, 'log.txt');
@@ -149,6 +149,16 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
     untraced,
     logFile,
   };
+}
+
+/** Where the programs of a run folder put what is temporary. */
+function temporaryOf(folder: string): string {
+  return join(folder, 'tmp');
+}
+
+/** What every process that works in a run folder has in its environment, and no other. */
+export function markOf(folder: string): string {
+  return `TMPDIR=${temporaryOf(folder)}`;
 }
 
 /** What a step may use, as limits. */

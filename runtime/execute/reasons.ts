@@ -2,8 +2,8 @@
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { PlanValue } from '../../grammar/plan/plan.ts';
 import type { RunRecord } from '../ledger/record.ts';
+import { count, listed, minute, size } from '../words.ts';
 import type { InputState, Json, KeyParts } from './keys.ts';
-import { count, listed, minute, size } from './words.ts';
 
 /** What a step was when it ran last. */
 export interface Before {
@@ -51,6 +51,12 @@ export function changesSince(before: Before, now: Now): string {
 /** `unchanged since 2026-11-23 10:12 (quiet-heron-41)` */
 export function unchangedSince(record: RunRecord): string {
   return `unchanged since ${minute(record.when.ended)} (${record.run})`;
+}
+
+/** `the gate is not passed: loss 0.31, not <= 0.2; unchanged since 2026-11-23 10:12 (quiet-heron-41)` */
+export function missedBefore(record: RunRecord): string {
+  const missed = (record.exit.message ?? 'The gate is not passed').replace(/\.$/, '');
+  return `${missed.charAt(0).toLowerCase()}${missed.slice(1)}; ${unchangedSince(record)}`;
 }
 
 /** How the last run ended badly, as a reason to try again. */

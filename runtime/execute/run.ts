@@ -7,13 +7,13 @@ import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
-import { type Assessment, assess, inOrder, wholeResult } from './assess.ts';
+import { size } from '../words.ts';
+import { type Assessment, assess, inOrder, missesGate, wholeResult } from './assess.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
 import { type Slots, schedule } from './scheduler.ts';
-import { type Provenance, putInPlace, runStep, type StepContext } from './step.ts';
-import { size } from './words.ts';
+import { locationOf, type Provenance, putInPlace, runStep, type StepContext, TODO_GATE } from './step.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface RunOptions {
@@ -178,19 +178,22 @@ async function fromCache(
   { digest, record }: StoredRecord,
 ): Promise<StepResult> {
   const { world } = context;
-  await putInPlace(context, assessment.step, record.outputs);
-  let locked: string | undefined;
-  try {
-    locked = world.ledger.locked(context.file, assessment.step.name);
-  } catch {
-    // A damaged lock is mended by writing what is true.
+  const missed = missesGate(record);
+  if (!missed) {
+    await putInPlace(context, assessment.step, record.outputs);
+    let locked: string | undefined;
+    try {
+      locked = world.ledger.locked(context.file, assessment.step.name);
+    } catch {
+      // A damaged lock is mended by writing what is true.
+    }
+    if (locked !== digest)
+      await world.ledger.lock(context.file, { digest, record: { ...record, step: assessment.step.name } });
   }
-  if (locked !== digest)
-    await world.ledger.lock(context.file, { digest, record: { ...record, step: assessment.step.name } });
   return {
     type: 'step-finished',
     step: assessment.step.name,
-    status: 'cached',
+    status: missed ? 'failed' : 'cached',
     reason: assessment.reason,
     key: assessment.key,
     seconds: 0,
@@ -200,6 +203,15 @@ async function fromCache(
     ),
     metrics: record.metrics,
     engine: record.engine,
+    ...(missed
+      ? {
+          error: {
+            message: record.exit.message ?? assessment.reason,
+            todo: TODO_GATE,
+            ...locationOf(context, assessment.step.block),
+          },
+        }
+      : {}),
   };
 }
 
@@ -220,23 +232,25 @@ export async function statusOf(
       const blocked = steps.find((each) => each.step === waitsFor)?.state === 'blocked';
       steps.push({
         step: step.name,
+        key: null,
         state: blocked ? 'blocked' : 'stale',
-        reason: blocked ? `${waitsFor} cannot run` : `${waitsFor} will run`,
+        reason: blocked ? `${waitsFor} is blocked` : `${waitsFor} will run`,
       });
       continue;
     }
     try {
-      const { state, reason, cached } = await assess(context, step, upstream);
+      const { state, reason, key, cached } = await assess(context, step, upstream);
       if (anew(step.name)) {
         const why = options.noCache === true ? 'no cached result is taken' : 'forced';
-        steps.push({ step: step.name, state: 'stale', reason: why });
+        steps.push({ step: step.name, key, state: 'stale', reason: why });
         continue;
       }
-      if (cached) upstream.set(step.name, { record: cached.digest, outputs: cached.record.outputs });
-      steps.push({ step: step.name, state, reason });
+      if (cached && state !== 'blocked')
+        upstream.set(step.name, { record: cached.digest, outputs: cached.record.outputs });
+      steps.push({ step: step.name, key, state, reason });
     } catch (error) {
       if (!(error instanceof MlpipeError)) throw error;
-      steps.push({ step: step.name, state: 'blocked', reason: error.message });
+      steps.push({ step: step.name, key: null, state: 'blocked', reason: error.message });
     }
   }
   return { upToDate: steps.every(({ state }) => state === 'up-to-date'), steps };

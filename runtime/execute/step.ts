@@ -7,14 +7,14 @@ import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
 import { where } from '../ledger/provenance.ts';
 import { RECORD_FORMAT, type RecordedGate, type RecordedOutput, type RunRecord } from '../ledger/record.ts';
+import { duration, metric, metricValue, size } from '../words.ts';
 import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
 import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
 import { layOutputs, safeName } from './outputs.ts';
-import { describeEnd, processStart, signalGroup } from './process.ts';
-import { limitsOf, pathInRun, runProgram } from './program.ts';
+import { describeEnd, processStart, signalGroup, signalMarked } from './process.ts';
+import { limitsOf, markOf, pathInRun, runProgram } from './program.ts';
 import { runWorker, trainingJob } from './training.ts';
-import { duration, size } from './words.ts';
 import type { PipelineContext } from './world.ts';
 
 /** Who runs, and on which state of the code. */
@@ -198,12 +198,16 @@ async function training(context: StepContext, { step, inputs, reason }: Assessme
       missed.length === 0
         ? { status: 'ok', code: 0 }
         : { status: 'failed', code: 1, message: `The gate is not passed: ${missed.map(gateText).join(', ')}.` },
-    ...(missed.length === 0 ? {} : { todo: 'Better the model, or change the gate if it asks for what is not needed.' }),
+    ...(missed.length === 0 ? {} : { todo: TODO_GATE }),
   };
 }
 
-function gateText({ metric, class: name, operator, threshold, value }: RecordedGate): string {
-  return `${metric}${name === undefined ? '' : `(class: ${name})`} is ${Number(value.toPrecision(4))}, not ${operator} ${threshold}`;
+/** What to do where a gate is not passed. */
+export const TODO_GATE = 'Better the model, or change the gate if it asks for what is not needed.';
+
+function gateText({ metric: plain, class: label, operator, threshold, value }: RecordedGate): string {
+  const name = label === undefined ? plain : `${plain}(class: ${label})`;
+  return `${metric(name, value)}, not ${operator} ${metricValue(name, threshold)}`;
 }
 
 // ---------------------------------------------------------------- programs
@@ -337,6 +341,7 @@ function endOrphan(folder: string): void {
   try {
     const { pid, start } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; start: string };
     if (start !== '' && processStart(pid) === start) signalGroup(pid, 'SIGKILL');
+    signalMarked(markOf(folder), 'SIGKILL');
   } catch {
     // Half a note: its process was only just begun and has nothing worth keeping.
   }
@@ -374,8 +379,9 @@ function failure(error: unknown): RunRecord['exit'] {
   return { status: 'failed', message: error instanceof Error ? error.message : String(error) };
 }
 
-function locationOf(
-  context: StepContext,
+/** Where a block stands, for what went wrong in it. */
+export function locationOf(
+  context: PipelineContext,
   block: string,
 ): { where?: NonNullable<NonNullable<StepResult['error']>['where']> } {
   const where = context.plan.locations[block];

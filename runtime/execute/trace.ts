@@ -21,6 +21,8 @@ export interface TraceScope {
 /** The arguments that make strace write every opened file to `file`, in front of a command. */
 export function straceArguments(file: string): string[] {
   return [
+    // The program stays our own child and ends when it ends; else strace would wait for all that it has left behind.
+    '-D',
     '-f',
     '-qq',
     '-y',

@@ -8,10 +8,10 @@ import { VERSIONS } from '../engines/versions.ts';
 import { MlpipeError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { WorkerJob, WorkerMessage } from '../train/job.ts';
+import { duration, size } from '../words.ts';
 import { type LocatedInput, putSource } from './inputs.ts';
 import { describeEnd, supervise } from './process.ts';
 import { limitsOf } from './program.ts';
-import { duration, size } from './words.ts';
 
 export type WorkerDone = Extract<WorkerMessage, { type: 'done' }>;
 

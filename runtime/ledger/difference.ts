@@ -1,11 +1,12 @@
 /** Two records side by side. */
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
+import { metricValue } from '../words.ts';
 import type { RunRecord, StoredRecord } from './record.ts';
 
 export interface RecordDifference {
   section: 'code' | 'data' | 'environment' | 'parameters' | 'metrics' | 'outputs';
   name: string;
-  /** As a person reads it; `null` where that side has none. */
+  /** Whole; `null` where that side has none. */
   before: string | null;
   after: string | null;
 }
@@ -47,6 +48,16 @@ export function differencesOf(before: RunRecord, after: RunRecord): RecordDiffer
   });
 }
 
+/** The same as a person reads it: metrics with their units, and of a digest as much as tells it from others. */
+export function worded(difference: RecordDifference): RecordDifference {
+  const words = (value: string | null) => {
+    if (value === null) return null;
+    if (difference.section === 'metrics') return metricValue(difference.name, Number(value));
+    return value.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, '$1…');
+  };
+  return { ...difference, before: words(difference.before), after: words(difference.after) };
+}
+
 /** The differences as a Markdown table. */
 export function differencesAsMarkdown(
   before: StoredRecord,
@@ -55,9 +66,9 @@ export function differencesAsMarkdown(
 ): string {
   const title = (stored: StoredRecord) => `${stored.record.step} (${stored.record.run})`;
   const cell = (text: string | null) => (text === null ? '–' : `\`${text.replaceAll('|', '\\|')}\``);
-  const rows = differences.map(
-    (each) => `| ${each.section} | ${each.name} | ${cell(each.before)} | ${cell(each.after)} |`,
-  );
+  const rows = differences
+    .map(worded)
+    .map((each) => `| ${each.section} | ${each.name} | ${cell(each.before)} | ${cell(each.after)} |`);
   const head = `| | | ${title(before)} | ${title(after)} |\n|---|---|---|---|`;
   return rows.length === 0 ? `${title(before)} and ${title(after)} do not differ.\n` : `${head}\n${rows.join('\n')}\n`;
 }

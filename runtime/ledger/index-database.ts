@@ -36,6 +36,8 @@ export interface RecordIndex {
   writers(object: Digest): Digest[];
   /** Objects among the outputs of a record whose digest begins so. */
   written(beginning: string): Digest[];
+  /** Objects that a record read or wrote, whose digest begins so. */
+  named(beginning: string): Digest[];
   close(): void;
 }
 
@@ -222,6 +224,14 @@ class SqliteIndex implements RecordIndex {
       .all(beginning, `${beginning}~`) as Digest[];
   }
 
+  named(beginning: string): Digest[] {
+    const from = (table: string) => `SELECT object FROM ${table} WHERE object >= @from AND object < @to`;
+    return this.#database
+      .prepare(`${from('input')} UNION ${from('output')}`)
+      .pluck()
+      .all({ from: beginning, to: `${beginning}~` }) as Digest[];
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -266,6 +276,11 @@ class MemoryIndex implements RecordIndex {
   written(beginning: string): Digest[] {
     const objects = [...this.#records.values()].flatMap(({ record }) => Object.values(record.outputs));
     return [...new Set(objects.map(({ digest }) => digest).filter((digest) => digest.startsWith(beginning)))];
+  }
+
+  named(beginning: string): Digest[] {
+    const read = [...this.#records.values()].flatMap(({ record }) => record.inputs.map(({ digest }) => digest));
+    return [...new Set([...read.filter((digest) => digest.startsWith(beginning)), ...this.written(beginning)])];
   }
 
   close(): void {

@@ -163,8 +163,8 @@ export class Ledger {
     const [run = '', step] = reference.split(':');
     const byRun = rows.filter((row) => row.run === run && (step === undefined || row.step === step));
     if (byRun[0]) return this.#must((byRun.find(({ kind }) => kind === 'train') ?? byRun[0]).digest);
-    const hexadecimal = reference.replace(/^sha256:/, '').toLowerCase();
-    if (/^[0-9a-f]{4,64}$/.test(hexadecimal)) {
+    const hexadecimal = hexadecimalOf(reference);
+    if (hexadecimal !== undefined) {
       const byDigest = rows.filter(({ digest }) => digest.startsWith(`sha256:${hexadecimal}`));
       if (byDigest.length > 1)
         throw ambiguous(
@@ -186,6 +186,19 @@ export class Ledger {
       todo: 'Name a step, a run or the first characters of a digest; `mlpipe log` lists them.',
       exit: EXIT.usage,
     });
+  }
+
+  /**
+   * The object that a record read or wrote and whose digest begins so, or nothing.
+   *
+   * @throws MlpipeError `reference-ambiguous`
+   */
+  object(beginning: string): Digest | undefined {
+    const hexadecimal = hexadecimalOf(beginning);
+    if (hexadecimal === undefined) return undefined;
+    const found = this.#ask((index) => index.named(`sha256:${hexadecimal}`));
+    if (found.length > 1) throw ambiguous(beginning, 'objects', found);
+    return found[0];
   }
 
   close(): void {
@@ -248,6 +261,12 @@ export class Ledger {
     if (record.format !== RECORD_FORMAT) return { problem: `its format is ${JSON.stringify(record.format)}` };
     return { record };
   }
+}
+
+/** The beginning of a digest, long enough to mean something by it. */
+function hexadecimalOf(reference: string): string | undefined {
+  const hexadecimal = reference.replace(/^sha256:/, '').toLowerCase();
+  return /^[0-9a-f]{4,64}$/.test(hexadecimal) ? hexadecimal : undefined;
 }
 
 function ambiguous(reference: string, what: string, digests: readonly Digest[]): MlpipeError {

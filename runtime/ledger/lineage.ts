@@ -11,17 +11,30 @@ export interface LineageOptions {
   depth?: number;
 }
 
+type Nodes = Map<string, LineageAnswer['nodes'][number]>;
+type Edges = Map<string, LineageAnswer['edges'][number]>;
+
 /**
- * The graph of a record, its inputs and outputs, and so on along the direction.
+ * The graph of a record or of an object, its inputs and outputs, and so on along the direction.
  *
  * Nodes are records, the data, files and models they read and wrote, commits and environments; edges go from what was
  * read to what was made of it.
  */
-export function lineage(ledger: Ledger, start: StoredRecord, options: LineageOptions): LineageAnswer {
-  const nodes = new Map<string, LineageAnswer['nodes'][number]>();
-  const edges = new Map<string, LineageAnswer['edges'][number]>();
+export function lineage(ledger: Ledger, start: StoredRecord | Digest, options: LineageOptions): LineageAnswer {
+  const nodes: Nodes = new Map();
+  const edges: Edges = new Map();
   const seen = new Set<Digest>();
-  let front: StoredRecord[] = [start];
+  let front: StoredRecord[];
+  if (typeof start === 'string') {
+    // An object is called what those call it who wrote or read it.
+    const scratch: Nodes = new Map();
+    for (const stored of [...ledger.readers(start), ...ledger.writers(start)]) addRecord(stored, scratch, new Map());
+    const node = scratch.get(start);
+    if (node) nodes.set(start, node);
+    front = options.direction === 'up' ? ledger.writers(start) : ledger.readers(start);
+  } else {
+    front = [start];
+  }
   for (let depth = 0; front.length > 0 && depth <= (options.depth ?? Number.POSITIVE_INFINITY); depth += 1) {
     const next: StoredRecord[] = [];
     for (const stored of front) {
@@ -32,7 +45,8 @@ export function lineage(ledger: Ledger, start: StoredRecord, options: LineageOpt
     }
     front = next;
   }
-  return { nodes: [...nodes.values()], edges: [...edges.values()] };
+  const begin = typeof start === 'string' ? start : start.digest;
+  return { start: begin, nodes: [...nodes.values()], edges: [...edges.values()] };
 }
 
 function parentsOf(ledger: Ledger, { record }: StoredRecord): StoredRecord[] {
@@ -45,11 +59,7 @@ function childrenOf(ledger: Ledger, { record }: StoredRecord): StoredRecord[] {
   return Object.values(record.outputs).flatMap(({ digest }) => ledger.readers(digest));
 }
 
-function addRecord(
-  { digest, record }: StoredRecord,
-  nodes: Map<string, LineageAnswer['nodes'][number]>,
-  edges: Map<string, LineageAnswer['edges'][number]>,
-): void {
+function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges): void {
   const node = (id: string, kind: LineageAnswer['nodes'][number]['kind'], label: string, detail?: string) => {
     if (!nodes.has(id)) nodes.set(id, { id, kind, label, ...(detail === undefined ? {} : { detail }) });
   };

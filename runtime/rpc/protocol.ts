@@ -3,7 +3,7 @@
  * extension may import: plain types and names, no code that runs.
  */
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
-import type { RunEvent, StepStatus } from '../events.ts';
+import type { RunEvent, StepState, StepStatus } from '../events.ts';
 
 export type { RunEvent, StepProgress, StepResult, StepStatus } from '../events.ts';
 
@@ -51,7 +51,13 @@ export interface RunStepAnswer {
 
 export interface StatusAnswer {
   upToDate: boolean;
-  steps: { step: string; state: 'up-to-date' | 'stale' | 'never-ran' | 'blocked' | 'failed'; reason: string }[];
+  steps: {
+    step: string;
+    state: StepState;
+    reason: string;
+    /** Nothing where it follows from what another step has still to write, or cannot be had. */
+    key: string | null;
+  }[];
 }
 
 /** One trained model with what stands behind it, for the tree. */
@@ -78,6 +84,8 @@ export interface ModelNode {
 }
 
 export interface LineageAnswer {
+  /** The node that was asked for. */
+  start: string;
   nodes: {
     id: string;
     kind: 'data' | 'file' | 'record' | 'model' | 'output' | 'commit' | 'environment';

@@ -42,15 +42,22 @@ export function prepareStore(files: FileSystem, store: string): void {
     files.makeFolder(temporaryFolder(store));
     objectFolder(files, store).prepare();
     recordFolder(files, store).prepare();
-    const temporary = join(temporaryFolder(store), `format-${process.pid}-${Date.now().toString(36)}`);
-    const file = files.create(temporary);
-    files.write(file, Buffer.from(`${FORMAT}\n`));
-    files.sync(file);
-    files.close(file);
-    files.syncFolder(store);
-    files.rename(temporary, path);
-    files.syncFolder(store);
+    // Git keeps out of a store by itself, whatever the project ignores.
+    writeWhole(files, store, '.gitignore', '*\n');
+    writeWhole(files, store, 'format', `${FORMAT}\n`);
   } catch (error) {
     throw writeFailure(path, error);
   }
+}
+
+/** A small file of the store itself, there whole or not at all, and durable on return. */
+function writeWhole(files: FileSystem, store: string, name: string, text: string): void {
+  const temporary = join(temporaryFolder(store), `${name}-${process.pid}-${Date.now().toString(36)}`);
+  const file = files.create(temporary);
+  files.write(file, Buffer.from(text));
+  files.sync(file);
+  files.close(file);
+  files.syncFolder(store);
+  files.rename(temporary, join(store, name));
+  files.syncFolder(store);
 }

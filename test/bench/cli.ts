@@ -88,7 +88,6 @@ function makeProject(folder: string): string {
       'pipeline many',
       '',
       'step count {',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the language that is written here.
       '  run    "find files -type f | wc -l > ${number}"',
       '  reads  "files"',
       '  writes number "number.txt"',

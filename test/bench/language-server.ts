@@ -1,6 +1,7 @@
 /**
  * What a person waits for: from a key to the diagnostics of that version, to a completion, from the start to the first
- * diagnostic; and what it costs. The bundle where it has been built, the source otherwise, as a process over stdio.
+ * diagnostic; and what it costs. The bundle where it has been built, the source otherwise, as a process over stdio that
+ * is started as the editor starts it.
  *
  * The best of three runs where times are measured. `B1` … `B9` are the names of the targets in docs/language-server.md.
  */
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
 import type { Position, Range } from 'vscode-languageserver-protocol';
+import { SERVER_FLAGS } from '../../extension/infrastructure/server-flags.ts';
 import { Client, SERVER } from '../language-server/client.ts';
 import { manyLines, positionOf } from '../language-server/sample.ts';
 import { metric } from './report.ts';
@@ -42,7 +44,7 @@ async function coldStart(): Promise<void> {
   const text = manyLines(200);
   for (let run = 0; run < 3; run++) {
     const started = performance.now();
-    const client = await Client.start({ server });
+    const client = await Client.start({ server, flags: SERVER_FLAGS });
     ready.push(performance.now() - started);
     await client.open('untitled:a', text);
     await client.diagnostics('untitled:a');
@@ -58,7 +60,7 @@ async function coldStart(): Promise<void> {
 async function typing(lines: number): Promise<void> {
   const text = manyLines(lines);
   const uri = 'untitled:typing';
-  const client = await Client.start({ server });
+  const client = await Client.start({ server, flags: SERVER_FLAGS });
   await client.open(uri, text);
   await client.diagnostics(uri);
   const position = middle(text, 'epochs     12', 'epochs     12'.length);
@@ -175,7 +177,7 @@ async function workspace(): Promise<void> {
     const opened: number[] = [];
     const quiet: number[] = [];
     for (let run = 0; run < 3; run++) {
-      const client = await Client.start({ server, folders: [pathToFileURL(folder).toString()] });
+      const client = await Client.start({ server, flags: SERVER_FLAGS, folders: [pathToFileURL(folder).toString()] });
       const started = performance.now();
       await client.open(uri, text);
       await client.diagnostics(uri);

@@ -151,6 +151,14 @@ describe('a first project', () => {
     assert.ok(lineage.nodes.some(({ kind }) => kind === 'data'));
     await shaped('lineage', ['lineage', 'learn', '--down', '--depth', '1']);
     assert.match((await call('lineage', 'learn.test')).stdout, /record learn /);
+    // A file means what lies there now, and where no run knows that, what was last read from there.
+    const data = join(project, 'data/moons.csv');
+    const [now, text] = [/record learn {2}[a-z-]+-\d+/, fs.readFileSync(data, 'utf8')];
+    assert.match((await call('lineage', '--down', 'data/moons.csv')).stdout, now);
+    fs.rmSync(data);
+    assert.match((await call('lineage', '--down', 'data/moons.csv')).stdout, now);
+    fs.writeFileSync(data, text);
+    assert.match((await call('lineage', 'moons.mlpipe')).stderr, /Nothing here is called moons\.mlpipe/);
 
     const words = ['diff', oldest.slice(0, 20), newest.slice(0, 20)];
     const diff = await shaped<{ differences: { section: string }[] }>('diff', words);

@@ -112,6 +112,7 @@ describe('wrong usage', () => {
       runs[0].results.map((result: { ruleId: string }) => result.ruleId),
       found.map(({ code }) => code),
     );
+    for (const { id, help } of runs[0].tool.driver.rules) assert.match(help.markdown, new RegExp(`^# ${id}: `));
     assert.equal(github?.stdout.trimEnd().split('\n').length, found.length);
     assert.match(github?.stdout ?? '', /^::error file=name\.mlpipe,line=\d+,col=\d+,/m);
   });

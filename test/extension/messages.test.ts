@@ -32,9 +32,9 @@ describe('how a run ended, in words', () => {
       record: 'sha256:9',
       outputs: { report: { digest: '', bytes: 1 } },
     });
-    assert.deepEqual(outcomeOf(answer([step({ metrics: {} }), report])), {
+    assert.deepEqual(outcomeOf(answer([step({ metrics: {} }), report]), 'digits.mlpipe'), {
       kind: 'done',
-      message: 'digits is done in 14 s: accuracy 97.2 %, loss 0.089.',
+      message: 'digits.mlpipe is done in 14 s: accuracy 97.2 %, loss 0.089.',
       record: 'sha256:2',
     });
   });
@@ -42,6 +42,7 @@ describe('how a run ended, in words', () => {
   it('says that nothing had to run, and why', () => {
     const { kind, message } = outcomeOf(
       answer([step({ status: 'cached', reason: 'nothing it is made from has changed' })]),
+      'recognise',
     );
     assert.deepEqual(
       [kind, message],
@@ -54,7 +55,10 @@ describe('how a run ended, in words', () => {
       status: 'failed',
       error: { message: 'Row 7 of data/digits.csv has 12 columns, expected 65', todo: 'Mend the row.' },
     });
-    const { kind, message } = outcomeOf(answer([failed, step({ step: 'report', status: 'skipped' })], false));
+    const { kind, message } = outcomeOf(
+      answer([failed, step({ step: 'report', status: 'skipped' })], false),
+      'recognise',
+    );
     assert.equal(kind, 'failed');
     assert.equal(
       message,
@@ -63,7 +67,7 @@ describe('how a run ended, in words', () => {
   });
 
   it('tells cancelled from failed', () => {
-    assert.equal(outcomeOf(answer([step({ status: 'cancelled' })], false)).kind, 'cancelled');
+    assert.equal(outcomeOf(answer([step({ status: 'cancelled' })], false), 'recognise').kind, 'cancelled');
   });
 });
 

@@ -1,7 +1,11 @@
 /** Whatever is written: reading it never throws, never hangs, and never loses what is beyond the error. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { formatText } from '../../grammar/formatting/formatter.ts';
+import { lowerWhatIsWhole } from '../../grammar/plan/lower.ts';
+import { NO_FACTS } from '../../grammar/rules/facts.ts';
 import { NESTING_LIMIT } from '../../grammar/syntax/limits.ts';
+import { diagnose } from './fixtures.ts';
 import { forget, load, parse, pipelines } from './parsing.ts';
 
 const sample = pipelines()[0]?.text ?? '';
@@ -72,4 +76,40 @@ describe('reading anything', () => {
       1,
     );
   });
+});
+
+describe('judging anything', () => {
+  const chain = (count: number, value: (next: string) => string): string =>
+    `${Array.from({ length: count }, (_, i) => `param a${i} = ${value(`a${i + 1}`)}`).join('\n')}\nparam a${count} = 1\n`;
+  const lines = 5_000;
+  const hostile: Record<string, string> = {
+    'a long chain of parameters': chain(lines, (next) => next),
+    'numbers that double': chain(100, (next) => `${next} + ${next}`),
+    'texts that double': chain(100, (next) => `"\${${next}}\${${next}}"`),
+    'lists that double': chain(100, (next) => `[${next}, ${next}]`),
+    'a long circle': `${chain(lines, (next) => next)}param b = a0\n`.replace(/= 1$/m, '= b'),
+    'many misspelt facts': `train t {\n${'  epohcs 12\n'.repeat(lines)}}\n`,
+    'many misspelt blocks': 'trian t {\n  epohcs 12\n}\n'.repeat(1000),
+    'many blocks that are not closed': 'data d {\n'.repeat(lines),
+    'many arguments of one name': `model m {\n  dense(${'units: 1, '.repeat(lines)})\n}\n`,
+    'many words on one line': 'x '.repeat(100_000),
+    'many values on one line': `param a = [1${', 1'.repeat(50_000)}]\n`,
+    'many comments that are not closed': '/* '.repeat(100_000),
+    'many layers': `model m {\n  input d.x\n${'  dense(units: 3)\n'.repeat(lines)}}\ndata d {\n  schema {\n    x float\n  }\n}\n`,
+    'no shape': '\0'.repeat(100_000),
+    'halves of characters': '\ud800 '.repeat(30_000),
+    'marks of byte order': '\ufeff'.repeat(30_000),
+    'old line ends': 'param a = 1\r'.repeat(2000),
+    'line ends of other alphabets': 'param a = 1\u2028'.repeat(2000),
+  };
+  for (const [what, text] of Object.entries(hostile)) {
+    it(`survives ${what}, in time`, async () => {
+      const before = Date.now();
+      const { document } = await diagnose('/fuzz/x.mlpipe', text, NO_FACTS);
+      lowerWhatIsWhole(document);
+      formatText(text);
+      // Seconds where it grows with the text, on a slow machine; hours where it grows with its square.
+      assert.ok(Date.now() - before < 15_000, `${Date.now() - before} ms`);
+    }).timeout(60_000);
+  }
 });

@@ -242,10 +242,12 @@ describe('the plan', () => {
     );
   });
 
-  it('takes data that is not pinned only where it is asked to', async () => {
-    const { document } = await load(SMALL.replace(/ {2}pin .*\n/, ''));
-    assert.throws(() => lower(document), LowerError);
-    assert.equal(lower(document, { unpinned: true }).data.digits?.pin, undefined);
+  it('is none where data is not pinned', async () => {
+    const error = await refusal(SMALL.replace(/ {2}pin .*\n/, ''));
+    assert.deepEqual(
+      error.problems.map(({ code }) => code),
+      ['MLP2001'],
+    );
   });
 
   it('follows imports, with paths from the folder of the pipeline', async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import oniguruma from 'vscode-oniguruma';
 import textmate from 'vscode-textmate';
+import { keywords } from '../../grammar/syntax/vocabulary.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -139,6 +140,49 @@ describe('the TextMate grammar', () => {
       [11, 'split', 0],
     ] as const) {
       assert.doesNotMatch(scope(text, line, word, occurrence), /^keyword/, `${word} on line ${line}`);
+    }
+  });
+
+  describe('leaves any word its colour as a name', () => {
+    /** Texts with a name in them, where it stands, and words that begin something else there. */
+    const places: [place: string, text: (name: string) => string, line: number, nth: number, taken?: string[]][] = [
+      ['pipeline', (k) => `pipeline ${k}\n`, 0, 0],
+      ['param', (k) => `param ${k} = 1 in 0 .. 2\n`, 0, 0],
+      ['import', (k) => `import ${k}, b as ${k} from "./x.mlpipe"\n`, 0, 0],
+      ['environment', (k) => `environment ${k} {\n  python "3.11.9"\n}\n`, 0, 0],
+      ['data', (k) => `data ${k} {\n  from "x"\n}\n`, 0, 0],
+      ['column', (k) => `data d {\n  schema {\n    ${k} float in 0 .. 1\n  }\n}\n`, 2, 0],
+      ['class', (k) => `data d {\n  schema {\n    a class(${k}, b)\n  }\n}\n`, 2, 0],
+      ['part', (k) => `data d {\n  split {\n    ${k} 80%\n  }\n}\n`, 2, 0, ['stratify', 'group', 'seed']],
+      ['stratified column', (k) => `data d {\n  split {\n    stratify ${k}\n  }\n}\n`, 2, 0],
+      ['model', (k) => `model ${k} {\n  flatten\n}\n`, 0, 0],
+      ['input', (k) => `model m {\n  input d.${k}, ${k}.x\n}\n`, 1, 0],
+      ['layer', (k) => `model m {\n  ${k}(a: 1)\n}\n`, 1, 0, ['input']],
+      ['training', (k) => `train ${k} {\n  epochs 1\n}\n`, 0, 0],
+      ['model of a training', (k) => `train t {\n  model ${k}\n}\n`, 1, 0],
+      ['data of a training', (k) => `train t {\n  on d.${k}\n}\n`, 1, 0],
+      ['environment of a training', (k) => `train t {\n  in ${k}\n}\n`, 1, 0],
+      ['loss', (k) => `train t {\n  loss ${k}\n}\n`, 1, 0],
+      ['metric', (k) => `evaluate t on d.x {\n  ${k} >= 1 within 2\n}\n`, 1, 0],
+      ['evaluated training', (k) => `evaluate ${k} on d.x {\n  loss >= 1\n}\n`, 0, 0],
+      ['output', (k) => `step s {\n  writes ${k} "x"\n}\n`, 1, 0],
+      ['variable', (k) => `step s {\n  variable ${k} = "x"\n}\n`, 1, 0],
+      ['value in a text', (k) => `step s {\n  run "a \${${k}} b"\n}\n`, 1, 0, ['true', 'false', 'secret']],
+      ['deployment', (k) => `deploy ${k} of t {\n  canary 10%\n}\n`, 0, 0],
+      ['monitored deployment', (k) => `monitor ${k} {\n  tolerate 2 pt\n}\n`, 0, 0],
+    ];
+    for (const [place, text, line, nth, taken = []] of places) {
+      it(`of a ${place}`, () => {
+        const coloured = keywords().filter((word) => {
+          if (taken.includes(word)) return false;
+          const written = text(word);
+          // The word may stand in the line as itself before it stands there as a name.
+          const before = text('zebra').split('\n')[line]?.split('zebra')[0] ?? '';
+          const already = before.split(/\W+/).filter((other) => other === word).length;
+          return scope(written, line, word, nth + already).startsWith('keyword');
+        });
+        assert.deepEqual(coloured, []);
+      });
     }
   });
 

@@ -196,9 +196,18 @@ const actions = {
     await page.keyboard.type(text);
     return true;
   },
-  /** The texts of everything visible that matches. */
+  /** The texts of everything visible that matches, in the workbench and inside webviews. */
   async texts(page, { selector }) {
-    const all = await page.locator(selector).filter({ visible: true }).allInnerTexts();
+    const found = page.frames().map(async (frame) => {
+      try {
+        return await frame.locator(selector).filter({ visible: true }).allInnerTexts();
+      } catch (error) {
+        // A webview may go while it is looked at; the page itself may not.
+        if (frame === page.mainFrame()) throw error;
+        return [];
+      }
+    });
+    const all = (await Promise.all(found)).flat();
     // The workbench sets no-break spaces, which no reader tells from others.
     return all.map((text) => text.replaceAll('\u00a0', ' '));
   },

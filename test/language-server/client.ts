@@ -25,6 +25,8 @@ export interface ClientOptions {
   capabilities?: ClientCapabilities;
   initializationOptions?: unknown;
   env?: NodeJS.ProcessEnv;
+  /** For Node, before the file. */
+  flags?: readonly string[];
 }
 
 const capabilities: ClientCapabilities = {
@@ -58,7 +60,7 @@ export class Client {
   private readonly versions = new Map<string, number>();
 
   constructor(options: ClientOptions = {}) {
-    this.process = spawn(process.execPath, [options.server ?? SERVER, '--stdio'], {
+    this.process = spawn(process.execPath, [...(options.flags ?? []), options.server ?? SERVER, '--stdio'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
     });

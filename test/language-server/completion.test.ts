@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text of a pipeline has `${…}` of its own.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,6 +33,18 @@ const table: { it: string; text: string; offers?: string[]; never?: string[] }[]
   {
     it: 'facts of a training that do not stand yet',
     text: 'train t {\n  epochs 3\n  ‸\n}',
+    offers: ['batch', 'seed', 'loss'],
+    never: ['epochs', 'schema'],
+  },
+  {
+    it: 'facts beside a misspelt one',
+    text: 'train t {\n  epohcs 3\n  ‸\n}',
+    offers: ['batch', 'seed', 'loss'],
+    never: ['epochs', 'schema'],
+  },
+  {
+    it: 'facts of a misspelt block',
+    text: 'trian t {\n  epochs 3\n  ‸\n}',
     offers: ['batch', 'seed', 'loss'],
     never: ['epochs', 'schema'],
   },

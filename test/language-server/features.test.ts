@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text of a pipeline has `${…}` of its own.
 import assert from 'node:assert/strict';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -205,7 +204,7 @@ describe('what an editor asks', () => {
     assert.deepEqual(
       lenses.map(({ command }) => [command?.title, command?.command, command?.arguments]),
       [
-        ['▶ Train', 'mlpipe.run', [uri, 'recognise']],
+        ['▶ Train', 'mlpipe.run', [uri, 'recognise', 'recognise.test']],
         ['▶ Evaluate', 'mlpipe.run', [uri, 'recognise.test']],
         ['▶ Run', 'mlpipe.run', [uri, 'report']],
       ],

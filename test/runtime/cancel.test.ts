@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import type { RunEvent } from '../../runtime/events.ts';
 import { isRunning, TemporaryProject, until } from './project.ts';
-import { FLOWERS, flowers } from './support/flowers.ts';
+import { flowers, pipelineOf } from './support/flowers.ts';
+
+const DATA = flowers(450);
 
 /** Long enough to be broken off in the middle. */
 const FILES = {
-  'flowers.mlpipe': FLOWERS.replace('epochs 2', 'epochs 20\n  checkpoint every 1 epoch').replace('batch 16', 'batch 8'),
-  'flowers.csv': flowers(450),
+  'flowers.mlpipe': pipelineOf(DATA)
+    .replace('epochs 2', 'epochs 20\n  checkpoint every 1 epoch')
+    .replace('batch 16', 'batch 8'),
+  'flowers.csv': DATA,
   'note.txt': 'a note\n',
 };
 
@@ -153,6 +157,46 @@ step long {
     const again = await project.run();
     assert.equal(again.step('long').status, 'ran');
     assert.match(again.step('long').reason, /^cancelled last time/);
+  });
+
+  it('takes with it a child that has left for a session of its own', async function () {
+    if (process.platform !== 'linux') this.skip();
+    this.timeout(30_000);
+    project = new TemporaryProject({
+      'p.mlpipe': `pipeline p
+
+step long {
+  run "setsid sh deaf.sh & wait"
+  reads "deaf.sh"
+  writes out "out.txt"
+}
+`,
+      'deaf.sh': "trap '' TERM INT HUP\necho $$\nwhile :; do sleep 1; done\n",
+    });
+    const cancel = new AbortController();
+    let pid = 0;
+    await project.run({
+      signal: cancel.signal,
+      onEvent: (event) => {
+        if (event.type !== 'step-output') return;
+        pid = Number(event.text);
+        cancel.abort();
+      },
+    });
+    assert(pid > 0);
+    assert.equal(isRunning(pid), false);
+  });
+
+  it('that ends well leaves nothing running behind', async function () {
+    if (process.platform !== 'linux') this.skip();
+    this.timeout(30_000);
+    project = new TemporaryProject({
+      'p.mlpipe':
+        'pipeline p\n\nstep quick {\n  run "setsid sleep 600 >/dev/null 2>&1 & echo $! > ${out}"\n  writes out "o"\n}\n',
+    });
+    const { answer } = await project.run();
+    assert.equal(answer.ok, true, JSON.stringify(answer.steps));
+    await until(() => !isRunning(Number(project.read('o'))));
   });
 
   it('is not even begun when the run was cancelled before', async () => {

@@ -115,7 +115,7 @@ describe('webgpu', () => {
     assert.match(refused.message, /^WebGPU cannot train here\. .*(adapter|not installed|could not be started)/);
   });
 
-  it('trains layers as wasm does, on Vulkan in software', async function () {
+  it('trains layers, losses and optimizers as wasm does, on Vulkan in software', async function () {
     if (!existsSync(SOFTWARE_DRIVER)) {
       assert.ok(!process.env.CI, `${SOFTWARE_DRIVER} is missing: install chromium.`);
       console.log(`      skipped: ${SOFTWARE_DRIVER} is missing (Debian: apt install chromium)`);

@@ -252,11 +252,11 @@ describe('the key of a step', () => {
     const { rows: _, ...unread } = DATA;
     assert.match(
       reasonFor(() => undefined, [{ ...unread, digest: digest('b'), bytes: 1_240_000 }]),
-      /^data\/digits\.csv changed: 1\.0 kB → 1\.2 MB;/,
+      /^data\/digits\.csv changed: 1,000 bytes → 1\.2 MiB;/,
     );
     assert.match(
       reasonFor(() => undefined, [{ ...unread, digest: digest('b') }]),
-      /^data\/digits\.csv changed: other content, still 1\.0 kB;/,
+      /^data\/digits\.csv changed: other content, still 1,000 bytes;/,
     );
   });
 

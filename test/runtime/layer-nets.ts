@@ -1,6 +1,7 @@
-/** Small nets about each layer, for what all engines must agree in. */
+/** Small nets about each layer, loss and optimizer, for what all engines must agree in. */
+import type { CallPlan } from '../../grammar/plan/plan.ts';
 import type { Engine } from '../../runtime/engines/engine.ts';
-import { type LayerWord, modelPlan, numbers, product } from './models.ts';
+import { type LayerWord, LOSSES, modelPlan, numbers, OPTIMIZERS, product } from './models.ts';
 
 /** A weight in front, so that the gradient has to come through the layer, and one behind. */
 const throughPicture = (...layers: LayerWord[]): LayerWord[] => [
@@ -147,6 +148,33 @@ export interface Net {
   shape: number[];
   layers: LayerWord[];
   inputs?: Float32Array;
+  /** The squared error unless said otherwise. */
+  loss?: CallPlan;
+  targets?: Float32Array;
+  /** Plain gradient descent unless said otherwise. */
+  optimizer?: CallPlan;
+}
+
+const PLAIN_DESCENT: CallPlan = { name: 'sgd', arguments: { rate: 0.1, momentum: 0, nesterov: false } };
+
+/** A loss with outputs and targets that it is meant for. */
+function lossNet(name: string, given: CallPlan['arguments']): Net {
+  const yesOrNo = ['binaryCrossEntropy', 'hinge', 'squaredHinge'].includes(name);
+  const ofClasses = ['crossEntropy', 'klDivergence', 'categoricalHinge'].includes(name);
+  const [units, targets] = yesOrNo
+    ? [1, Float32Array.of(0, 1, 1)]
+    : [3, ofClasses ? Float32Array.of(1, 0, 0, 0, 0, 1, 0, 1, 0) : Float32Array.of(2, 1, 3, 0, 1, 2, 4, 1, 2)];
+  const ends: Record<string, string> = {
+    binaryCrossEntropy: 'sigmoid',
+    crossEntropy: 'softmax',
+    klDivergence: 'softmax',
+    poisson: 'softplus',
+  };
+  const layers: LayerWord[] = [
+    ['dense', { units: 4, activation: 'tanh' }],
+    ['dense', { units, activation: ends[name] ?? 'linear' }],
+  ];
+  return { name: `loss ${name}`, shape: [5], layers, loss: { name, arguments: given }, targets };
 }
 
 /** All of them in one row. */
@@ -155,6 +183,20 @@ export const NETS: readonly Net[] = [
     nets.map(([shape, layers], index) => ({ name: `${layer} ${index + 1}`, shape, layers })),
   ),
   { name: 'embedding 1', ...EMBEDDING_NET },
+  ...Object.entries(LOSSES).map(([name, given]) => lossNet(name, given)),
+  ...Object.entries(OPTIMIZERS).flatMap(([name, variants]) =>
+    variants.map(
+      (given, index): Net => ({
+        name: `optimizer ${name} ${index + 1}`,
+        shape: [5],
+        layers: [
+          ['dense', { units: 4, activation: 'tanh' }],
+          ['dense', { units: 2 }],
+        ],
+        optimizer: { name, arguments: given },
+      }),
+    ),
+  ),
 ];
 
 export interface Trained {
@@ -163,20 +205,22 @@ export interface Trained {
   predictions: number[];
 }
 
-/** Three steps of plain gradient descent, the same on every engine but for the engine. */
-export async function trainThreeSteps(engine: Engine, { shape, layers, inputs: given }: Net): Promise<Trained> {
+/** Three steps, the same on every engine but for the engine. */
+export async function trainThreeSteps(engine: Engine, net: Net): Promise<Trained> {
+  const { shape, layers } = net;
   const rows = 3;
   const plan = modelPlan(shape, layers);
   const width = product(plan.outputShape);
-  const inputs = given ?? numbers(rows * product(shape), 5);
+  const inputs = net.inputs ?? numbers(rows * product(shape), 5);
+  const targets = net.targets ?? numbers(rows * width, 9);
   const model = await engine.build(plan, {
     seed: 3,
-    loss: { name: 'meanSquaredError', arguments: {} },
-    optimizer: { name: 'sgd', arguments: { rate: 0.1, momentum: 0, nesterov: false } },
+    loss: net.loss ?? { name: 'meanSquaredError', arguments: {} },
+    optimizer: net.optimizer ?? PLAIN_DESCENT,
     targetWidth: width,
   });
   try {
-    for (let step = 0; step < 3; step++) model.step(inputs, numbers(rows * width, 9), rows);
+    for (let step = 0; step < 3; step++) model.step(inputs, targets, rows);
     return {
       losses: [...(await model.losses())],
       weights: (await model.state()).weights.flatMap(({ values }) => [...values]),

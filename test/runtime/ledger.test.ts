@@ -321,6 +321,14 @@ describe('lineage', () => {
     const down = ids(lineage(ledger, ledger.resolve('prepare'), { direction: 'down' }));
     assert.ok(down.has(evaluate) && down.has(report));
     assert.ok(!ids(lineage(ledger, ledger.resolve('evaluate'), { direction: 'down' })).has(train));
+
+    assert.equal(ledger.object(data.slice(0, 20)), data);
+    const raw = lineage(ledger, data, { direction: 'down' });
+    assert.equal(raw.start, data);
+    assert.equal(raw.nodes[0]?.label, 'raw.csv');
+    for (const id of [prepare, train, evaluate]) assert.ok(ids(raw).has(id), id);
+    assert.deepEqual([...ids(lineage(ledger, data, { direction: 'up' }))], [data]);
+    assert.deepEqual([...ids(lineage(ledger, model, { direction: 'up', depth: 0 }))].includes(prepare), false);
   });
 });
 

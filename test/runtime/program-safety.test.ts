@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is the language that is written here.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,6 +34,7 @@ step copy {
 }`.replaceAll('\\$', '$'),
       { [name]: 'a\n1\n' },
     );
+    await project.pin();
     const { answer } = await project.run();
     assert.equal(answer.ok, true, JSON.stringify(answer.steps));
     assert.equal(project.read("out put's.txt"), "a\n1\ntwo words; exit 3 'and' $PATH\n");

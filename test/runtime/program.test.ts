@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is the language that is written here.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -87,13 +86,13 @@ describe('a program step', () => {
   it('is ended when it uses more memory than it may', async function () {
     if (process.platform !== 'linux') this.skip();
     start(
-      `step greedy {\n  run "'${process.execPath}' hog.cjs"\n  reads "hog.cjs"\n  writes out "o"\n  resources 150 MB\n}`,
+      `step greedy {\n  run "'${process.execPath}' hog.cjs"\n  reads "hog.cjs"\n  writes out "o"\n  resources 150 MiB\n}`,
       {
         'hog.cjs': 'const kept = []; setInterval(() => kept.push(Buffer.alloc(2e7, 1)), 20);',
       },
     );
     const { step } = await project.run();
-    assert.match(step('greedy').error?.message ?? '', /used \d+ MB of memory; its resources allow 150 MB/);
+    assert.match(step('greedy').error?.message ?? '', /used \d+ MiB of memory; its resources allow 150 MiB/);
   });
 
   it('says which undeclared file it read, and which it looked for in vain', async function () {

@@ -58,6 +58,16 @@ export class TemporaryProject {
     }
   }
 
+  /** Takes the data as it is now. */
+  async pin(): Promise<void> {
+    const project = api.openProject(this.folder);
+    try {
+      await api.pin(project, api.pipelineFile(this.folder), { update: true });
+    } finally {
+      project.close();
+    }
+  }
+
   async status(options: Parameters<typeof api.status>[2] = {}): Promise<StatusAnswer> {
     const project = api.openProject(this.folder);
     try {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { MlpipeError } from '../../runtime/errors.ts';
 import { TemporaryProject } from './project.ts';
 import { FILES, flowers } from './support/flowers.ts';
 
@@ -37,6 +38,10 @@ describe('a pipeline that has run', function () {
     assert.notEqual(edited, text, `${from} is not in the pipeline`);
     project.write(PIPELINE, edited);
   };
+  const replaceData = async (text: string) => {
+    project.write('flowers.csv', text);
+    await project.pin();
+  };
   const reasonOf = async (step: string) => (await project.status()).steps.find((each) => each.step === step)?.reason;
   const statuses = (answer: { steps: { step: string; status: string }[] }) =>
     Object.fromEntries(answer.steps.map(({ step, status }) => [step, status]));
@@ -65,15 +70,15 @@ describe('a pipeline that has run', function () {
   });
 
   it('says what has changed, in one line', async () => {
-    const changes: [string, () => void, string][] = [
+    const changes: [string, () => void | Promise<void>, string][] = [
       [
         'learn',
-        () => project.write('flowers.csv', flowers(63)),
+        () => replaceData(flowers(63)),
         'flowers.csv changed: 60 → 63 rows; model, environment and parameters the same',
       ],
       [
         'learn',
-        () => project.write('flowers.csv', flowers().replace('0,6,0', '1,6,0')),
+        () => replaceData(flowers().replace('0,6,0', '1,6,0')),
         'flowers.csv changed: other content, still 594 bytes, 60 rows; model, environment and parameters the same',
       ],
       ['learn', () => edit('rate = 0.05', 'rate = 0.01'), 'rate 0.05 → 0.01; data, model and environment the same'],
@@ -95,7 +100,7 @@ describe('a pipeline that has run', function () {
       ['report', () => edit('cat note.txt >>', 'cat  note.txt >>'), 'command changed; environment the same'],
     ];
     for (const [step, change, reason] of changes) {
-      change();
+      await change();
       // With `results repeatable` the hardware class is part of the identity; which one it is depends on the machine.
       const said = (await reasonOf(step))?.replace(/environment changed: hardware none → \{[^}]*\}, /, '');
       assert.equal(said, reason);
@@ -133,23 +138,32 @@ describe('a pipeline that has run', function () {
     assert.equal(step('learn').outputs.model?.digest, before);
   });
 
-  it('fails where a gate is not passed, with the values, and tries again next time', async () => {
+  it('fails where a gate is not passed, with the values, and measures no second time', async () => {
     edit('accuracy >= 1%', 'loss < 0.000001');
     const { answer, step } = await project.run();
     assert.equal(answer.ok, false);
     assert.equal(step('proof').status, 'failed');
-    assert.match(step('proof').error?.message ?? '', /^The gate is not passed: loss is [\d.]+, not < 0\.000001\.$/);
+    assert.match(step('proof').error?.message ?? '', /^The gate is not passed: loss [\d.]+, not < 0\.000001\.$/);
     assert.match(step('proof').error?.todo ?? '', /change the gate/);
     const record = project.record('proof');
     assert.equal(record.gates[0]?.ok, false);
     assert.equal(record.exit.status, 'failed');
-    assert.match((await reasonOf('proof')) ?? '', /^failed last time \(/);
+    assert.equal(project.exists(`${PIPELINE}.lock/proof.json`), true, 'the result of before stays in the lock');
+
+    const { upToDate, steps } = await project.status();
+    assert.equal(upToDate, false);
+    const proof = steps.find((each) => each.step === 'proof');
+    assert.equal(proof?.state, 'blocked');
+    assert.match(proof?.reason ?? '', /^the gate is not passed: loss [\d.]+, not < 0\.000001; unchanged since .* \(/);
+    const again = await project.run();
+    assert.equal(again.answer.ok, false);
+    assert.equal(again.step('proof').status, 'failed');
+    assert.deepEqual(again.step('proof').error, step('proof').error);
+    assert.equal(again.step('proof').record, step('proof').record, 'nothing was measured or recorded anew');
+    assert.notEqual((await project.run({ steps: ['proof'], force: true })).step('proof').record, step('proof').record);
   });
 
   it('refuses data that is not what is pinned, and says what to do', async () => {
-    const digest = project.record('learn').inputs[0]?.digest;
-    edit('from "flowers.csv"', `from "flowers.csv"\n  pin ${digest}`);
-    assert.equal((await project.status()).upToDate, true);
     project.write('flowers.csv', flowers(63));
     const { step } = await project.run();
     assert.equal(step('learn').status, 'failed');
@@ -158,16 +172,28 @@ describe('a pipeline that has run', function () {
     assert.equal(step('proof').status, 'skipped');
   });
 
-  it('takes missing data from the store where it is pinned, and says where it is not', async () => {
-    fs.rmSync(project.path('flowers.csv'));
-    assert.match((await reasonOf('learn')) ?? '', /^There is no flowers\.csv, from which data flowers comes/);
+  it('refuses data that is not pinned, and says what to do', async () => {
+    edit(/ {2}pin .*\n/, '');
+    await assert.rejects(
+      project.run(),
+      (error) =>
+        error instanceof MlpipeError &&
+        error.where?.line === 10 &&
+        /^`flowers` is not pinned, .*`mlpipe pin flowers`\.$/.test(error.message),
+    );
+    await assert.rejects(project.status(), /is not pinned/);
+  });
+
+  it('takes missing data from the store, and says where it is not there either', async () => {
     const digest = project.record('learn').inputs[0]?.digest;
-    edit('from "flowers.csv"', `from "flowers.csv"\n  pin ${digest}`);
+    fs.rmSync(project.path('flowers.csv'));
     edit('epochs 2', 'epochs 1');
     const { answer } = await project.run();
     assert.equal(answer.ok, true, JSON.stringify(answer.steps));
     assert.equal(project.record('learn').inputs[0]?.digest, digest);
     assert.equal(project.exists('flowers.csv'), false);
+    edit(/pin sha256:./, 'pin sha256:0');
+    assert.match((await reasonOf('learn')) ?? '', /^There is no flowers\.csv, from which data flowers comes/);
   });
 
   it('needs neither the index nor the lock files to know what it has: the records are enough', async () => {

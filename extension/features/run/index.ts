@@ -58,7 +58,7 @@ export function activateRunFeature({ runtime, language, runs, logs }: RunDepende
   };
 
   const tellOutcome = async (answer: RunAnswer, target: RunTarget): Promise<void> => {
-    const { kind, message, record } = outcomeOf(answer);
+    const { kind, message, record } = outcomeOf(answer, nameOfRun(target.uri.fsPath, target.steps));
     const showOutput: Remedy = { title: vscode.l10n.t('Show Output'), act: () => logs.runtime.show(true) };
     const showModel: Remedy[] =
       record === undefined

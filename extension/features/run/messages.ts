@@ -4,9 +4,9 @@ import type { RunAnswer, RunStepAnswer } from '../../../runtime/rpc/protocol.ts'
 import { foremostStep, type Running, type RunningStep } from '../../infrastructure/running.ts';
 import { spokenMetric, spokenSeconds } from '../../infrastructure/wording.ts';
 
-/** What was asked for, as a name: `recognise`, `digits.mlpipe`. */
+/** What was asked for, as a name: `recognise` (the first step; what else runs is there for it), `digits.mlpipe`. */
 export function nameOfRun(file: string, steps: readonly string[]): string {
-  return steps.length === 0 ? basename(file) : steps.join(', ');
+  return steps[0] ?? basename(file);
 }
 
 /** One line under the notification's title: `epoch 3/12 · loss 0.21 · accuracy 93.1 %`. */
@@ -46,8 +46,12 @@ export interface Outcome {
   record: string | undefined;
 }
 
-/** How a run ended, as one message with what to do next. */
-export function outcomeOf(answer: RunAnswer): Outcome {
+/**
+ * How a run ended, as one message with what to do next.
+ *
+ * @param name what was asked for
+ */
+export function outcomeOf(answer: RunAnswer, name: string): Outcome {
   const failed = answer.steps.find(({ status }) => status === 'failed');
   if (failed !== undefined) {
     const skipped = answer.steps.filter(({ status }) => status === 'skipped').length;
@@ -63,7 +67,7 @@ export function outcomeOf(answer: RunAnswer): Outcome {
   if (answer.steps.some(({ status }) => status === 'cancelled')) {
     return {
       kind: 'cancelled',
-      message: `${answer.pipeline} was cancelled after ${spokenSeconds(answer.seconds)}.`,
+      message: `${name} was cancelled after ${spokenSeconds(answer.seconds)}.`,
       record: undefined,
     };
   }
@@ -72,14 +76,14 @@ export function outcomeOf(answer: RunAnswer): Outcome {
   if (ran.length === 0) {
     return {
       kind: 'nothing-to-do',
-      message: `${nameOf(answer)} is up to date: ${newest?.reason ?? 'nothing has changed'}.`,
+      message: `${name} is up to date: ${newest?.reason ?? 'nothing has changed'}.`,
       record: newest?.record ?? undefined,
     };
   }
   const metrics = metricsOf(answer.steps);
   return {
     kind: 'done',
-    message: `${nameOf(answer)} is done in ${spokenSeconds(answer.seconds)}${metrics === '' ? '' : `: ${metrics}`}.`,
+    message: `${name} is done in ${spokenSeconds(answer.seconds)}${metrics === '' ? '' : `: ${metrics}`}.`,
     record: newest?.record ?? undefined,
   };
 }
@@ -100,11 +104,6 @@ function metricsOf(steps: readonly RunStepAnswer[]): string {
     .slice(0, 2)
     .map(([name, value]) => spokenMetric(name, value))
     .join(', ');
-}
-
-function nameOf(answer: RunAnswer): string {
-  const [only, ...more] = answer.steps;
-  return only !== undefined && more.length === 0 ? only.step : answer.pipeline;
 }
 
 function sentence(text: string): string {

@@ -9,12 +9,14 @@ export interface RunTarget {
 }
 
 /**
- * A code lens gives `[uri, step]` as strings, the editor's title gives a `Uri`, the tree gives a node with a file,
+ * A code lens gives `[uri, step, …]` as strings, the editor's title gives a `Uri`, the tree gives a node with a file,
  * and the palette gives nothing: then the active editor counts, and where that is no pipeline, a person is asked.
  */
 export async function targetOf(words: readonly unknown[]): Promise<RunTarget | undefined> {
-  const [place, step] = words;
-  const steps = typeof step === 'string' ? [step] : stepOfNode(place);
+  const [place, ...named] = words;
+  const steps = named.some((word) => typeof word === 'string')
+    ? named.filter((word) => typeof word === 'string')
+    : stepOfNode(place);
   const uri = uriOf(place) ?? activePipeline() ?? (await askForPipeline());
   return uri === undefined ? undefined : { uri, steps };
 }

@@ -1,8 +1,10 @@
 /** `log`, `show`, `diff`, `lineage`: what was. */
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
-import { metric } from '../../execute/words.ts';
+import { worded } from '../../ledger/difference.ts';
 import type { StoredRecord } from '../../ledger/record.ts';
+import type { LineageAnswer } from '../../rpc/protocol.ts';
+import { metric, metricValue } from '../../words.ts';
 import { answer, duration, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
@@ -73,7 +75,7 @@ function describe({ digest, record }: StoredRecord): string {
     [
       'environment',
       `${record.environment.name ?? 'none named'}, ${Object.entries(record.environment.identity)
-        .map(([name, value]) => `${name} ${String(value)}`)
+        .map(([name, value]) => `${name} ${wordsOf(value)}`)
         .join(', ')}`,
     ],
     ...(record.engine === null ? [] : [['engine', `${record.engine.name} ${record.engine.version}`]]),
@@ -89,11 +91,20 @@ function describe({ digest, record }: StoredRecord): string {
     ...Object.entries(record.metrics).map(([name, value]) => ['metric', metric(name, value)]),
     ...record.gates.map((gate) => [
       'gate',
-      `${gate.ok ? 'passed' : 'not passed'}: ${gate.metric} ${gate.operator} ${gate.threshold} (is ${Number(gate.value.toPrecision(4))})`,
+      `${gate.ok ? 'passed' : 'not passed'}: ${gate.metric} ${gate.operator} ${metricValue(gate.metric, gate.threshold)} (is ${metricValue(gate.metric, gate.value)})`,
     ]),
     ...record.undeclaredReads.map((path) => ['undeclared', path]),
   ];
   return table(rows);
+}
+
+/** `x64, memory 4 GiB` for what has parts; anything else as it is. */
+function wordsOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const parts = Object.entries(value).map(([name, part]) =>
+    Array.isArray(value) ? wordsOf(part) : `${name} ${wordsOf(part)}`,
+  );
+  return parts.length === 0 ? 'none' : `(${parts.join(', ')})`;
 }
 
 export async function diff(
@@ -108,13 +119,9 @@ export async function diff(
       options.md
         ? markdown
         : table(
-            comparison.differences.map(({ section, name, before, after }) => [
-              section,
-              name,
-              before ?? '–',
-              '→',
-              after ?? '–',
-            ]),
+            comparison.differences
+              .map(worded)
+              .map(({ section, name, before, after }) => [section, name, before ?? '–', '→', after ?? '–']),
           ),
     );
     if (comparison.differences.length === 0 && !output.json) talk(output, 'They do not differ.');
@@ -127,18 +134,19 @@ export async function lineage(
   options: { down?: boolean; depth?: number },
   reference = '',
 ): Promise<ExitCode> {
-  return api.withProject(folder, (project) => {
-    const graph = api.lineage(project, reference, {
+  return api.withProject(folder, async (project) => {
+    const graph = await api.lineage(project, reference, {
+      folder,
       direction: options.down ? 'down' : 'up',
       ...(options.depth === undefined ? {} : { depth: options.depth }),
     });
-    answer(output, graph, () => tree(graph, api.show(project, reference).digest, options.down ?? false));
+    answer(output, graph, () => tree(graph, options.down ?? false));
     return EXIT.yes;
   });
 }
 
-/** Indented from the record that was asked for; what stands there already is named once more but not unfolded. */
-function tree(graph: ReturnType<typeof api.lineage>, start: string, down: boolean): string {
+/** Indented from what was asked for; what stands there already is named once more but not unfolded. */
+function tree(graph: LineageAnswer, down: boolean): string {
   const lines: string[] = [];
   const seen = new Set<string>();
   const visit = (id: string, depth: number): void => {
@@ -153,6 +161,6 @@ function tree(graph: ReturnType<typeof api.lineage>, start: string, down: boolea
       if (down ? edge.from === id : edge.to === id) visit(down ? edge.to : edge.from, depth + 1);
     }
   };
-  visit(start, 0);
+  visit(graph.start, 0);
   return lines.join('\n');
 }

@@ -1,11 +1,11 @@
 /** `init`, `check`, `explain`, `fmt`, `pin`: what is written. */
 import fs from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { type FileFinding, type FORMATS, formatFindings } from '../findings.ts';
 import { answer, type Output, talk } from '../output.ts';
+import { pageOf } from '../pages.ts';
 import { writeTemplate } from '../template.ts';
 
 interface Context {
@@ -62,17 +62,14 @@ export async function check(
 
 export async function explain({ output }: Context, _options: unknown, code = ''): Promise<ExitCode> {
   const name = code.toUpperCase();
-  const here = fileURLToPath(import.meta.url);
-  const pages = resolve(dirname(here), here.endsWith('.ts') ? '../../../docs/diagnostics' : '../docs/diagnostics');
-  const path = join(pages, `${name}.md`);
-  if (!/^MLP\d{4}$/.test(name) || !fs.existsSync(path)) {
+  const text = pageOf(name);
+  if (text === undefined) {
     throw new MlpipeError(`There is no diagnostic ${code}.`, {
       code: 'code-unknown',
       todo: 'Codes look like MLP2001; `mlpipe check` prints them.',
       exit: EXIT.usage,
     });
   }
-  const text = fs.readFileSync(path, 'utf8');
   answer(output, { code: name, text }, () => text);
   return EXIT.yes;
 }
@@ -88,11 +85,7 @@ export async function fmt(
     const text = api.readPipelineText(file);
     const formatted = await formatText(text);
     const changed = formatted !== text;
-    if (changed && !options.check) {
-      const temporary = `${file}.${process.pid}.tmp`;
-      fs.writeFileSync(temporary, formatted);
-      fs.renameSync(temporary, file);
-    }
+    if (changed && !options.check) api.writePipelineText(file, formatted);
     results.push({ file: relative(folder, file).replaceAll('\\', '/'), changed });
   }
   const changed = results.filter((each) => each.changed);

@@ -19,8 +19,19 @@ export async function plan(
 ): Promise<ExitCode> {
   const file = api.pipelineFile(folder, name);
   return api.withProject(folder, async (project) => {
-    const made = await api.plan(project, file, { parameters: options.set });
-    answer(output, made, () => asText(graphOf(made)));
+    const parameters = options.set;
+    const made = await api.plan(project, file, { parameters });
+    const { steps } = await api.status(project, file, { parameters });
+    const keys = Object.fromEntries(steps.map(({ step, key }) => [step, key]));
+    answer(output, { ...made, keys }, () =>
+      table(
+        steps.map(({ step, key }) => [
+          step,
+          made.steps[step]?.kind ?? '',
+          key ?? paint('gray', 'its key follows when what it reads is known', process.stdout),
+        ]),
+      ),
+    );
     return EXIT.yes;
   });
 }

@@ -37,6 +37,30 @@ describe('writing a pipeline in VS Code', () => {
     assert.ok(typeof unpinned.code === 'object' && unpinned.code.target, 'its code links to its page');
   });
 
+  it('explains a diagnostic by the page behind its code', async () => {
+    const { document } = await open('fresh.mlpipe');
+    const [unpinned] = await diagnostics(document.uri, 'MLP2001');
+    assert.ok(typeof unpinned?.code === 'object');
+    const shown = () =>
+      vscode.window.tabGroups.activeTabGroup.tabs.some(({ label }) => label.includes('MLP2001')) || undefined;
+    if (hasPage) {
+      await vscode.commands.executeCommand('workbench.actions.view.problems');
+      await click('.markers-panel a', 'MLP2001');
+    } else {
+      const [command, words] = unpinned.code.target.toString(true).replace('command:', '').split('?');
+      await vscode.commands.executeCommand(command ?? '', ...JSON.parse(words ?? '[]'));
+    }
+    await poll(shown, { what: 'the page of MLP2001', seen: () => vscode.window.tabGroups.activeTabGroup.tabs });
+    if (hasPage) {
+      await poll(async () => (await texts('h1')).some((text) => text === 'MLP2001: Data is not pinned'), {
+        what: 'the page as it is meant to be read',
+      });
+      await screenshot('explain');
+    }
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+    await vscode.commands.executeCommand('workbench.action.closePanel');
+  });
+
   it('pins it by one click on the fix', async () => {
     const { document } = await open('fresh.mlpipe');
     const [unpinned] = await diagnostics(document.uri, 'MLP2001');

@@ -56,7 +56,7 @@ describe('when something goes wrong in VS Code', () => {
     await closeMessages();
     const { document } = await open('digits.mlpipe');
     await vscode.commands.executeCommand('mlpipe.run', document.uri);
-    await message(/digits is (done|up to date)/);
+    await message(/digits\.mlpipe is (done|up to date)/);
   });
 
   it('says which step failed, why and what to do', async () => {

@@ -1,4 +1,5 @@
 /** A pipeline that trains in a moment: prepare a table, train on it, evaluate, report. */
+import { digestOf } from '../../../grammar/plan/canonical.ts';
 
 /** Three classes that two measures tell apart. The same rows each time. */
 export function flowers(rows = 60): string {
@@ -10,7 +11,8 @@ export function flowers(rows = 60): string {
   return `${lines.join('\n')}\n`;
 }
 
-export const FLOWERS = `pipeline flowers
+/** The pipeline, with that data pinned. */
+export const pipelineOf = (data: string): string => `pipeline flowers
 
 param rate = 0.05
 
@@ -20,6 +22,7 @@ environment cpu {
 
 data flowers {
   from "flowers.csv"
+  pin ${digestOf(data)}
   schema {
     width  float
     height float
@@ -63,7 +66,7 @@ step report {
 `;
 
 export const FILES: Record<string, string> = {
-  'flowers.mlpipe': FLOWERS,
+  'flowers.mlpipe': pipelineOf(flowers()),
   'flowers.csv': flowers(),
   'note.txt': 'a note\n',
 };

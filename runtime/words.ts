@@ -5,13 +5,13 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** `12.4 kB`, with the units that a disk is sold by. */
+/** `12.4 KiB`, in the binary units in which pipelines ask for memory. */
 export function size(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
     unit += 1;
   }
   if (unit === 0) return `${count(bytes)} ${bytes === 1 ? 'byte' : 'bytes'}`;
@@ -44,6 +44,11 @@ const SHARES = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK']);
 
 /** A metric with its unit, shares in per cent: `accuracy 97.8 %`, `recall(class: 3) 90.0 %`, `loss 0.0812`. */
 export function metric(name: string, value: number): string {
+  return `${name} ${metricValue(name, value)}`;
+}
+
+/** The value alone: `97.8 %`, `0.0812`. */
+export function metricValue(name: string, value: number): string {
   const [plain = name] = name.split(/[.(]/);
-  return SHARES.has(plain) ? `${name} ${(value * 100).toFixed(1)} %` : `${name} ${Number(value.toPrecision(4))}`;
+  return SHARES.has(plain) ? `${(value * 100).toFixed(1)} %` : String(Number(value.toPrecision(4)));
 }
