@@ -20,6 +20,7 @@ import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
 import { contextAt, openProject, type Project, type ProjectOptions, worldOf, writePipelineText } from './project.ts';
+import type { ReproduceOptions, Reproduction } from './reproduce/reproduce.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
 export {
@@ -345,6 +346,24 @@ function isCurrent(project: Project, digest: string, file: string, step: string)
     // A damaged lock names no current model.
     return false;
   }
+}
+
+/**
+ * Makes a recorded model again in a clean place and says how near it came.
+ *
+ * @throws MlpipeError what `runtime/reproduce/reproduce.ts` names
+ */
+export async function reproduce(
+  project: Project,
+  reference: string,
+  options: Omit<ReproduceOptions, 'current'> & PipelineOptions & { file?: string } = {},
+): Promise<Reproduction> {
+  const { reproduce: make } = await import('./reproduce/reproduce.ts');
+  const { file, parameters, ...rest } = options;
+  if (rest.environment !== 'current' && rest.data !== 'current') return make(project, reference, rest);
+  const path = file ?? resolve(project.root, project.ledger.resolve(reference).record.pipeline.file);
+  const { plan: today } = await contextAt(project, path, parameters);
+  return make(project, reference, { ...rest, current: { plan: today, file: path } });
 }
 
 // ---------------------------------------------------------------- this machine

@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'reproduce decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review push pull fetch remote export import environment gc audit mcp'.split(
+  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review push pull fetch remote export import environment gc audit mcp'.split(
     ' ',
   );
 
@@ -100,6 +100,7 @@ const parameter = () =>
 const work = () => import('./commands/work.ts');
 const past = () => import('./commands/past.ts');
 const source = () => import('./commands/source.ts');
+const proof = () => import('./commands/proof.ts');
 const machine = () => import('./commands/machine.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
@@ -145,6 +146,18 @@ command('lineage <reference>', 'the tree behind a model, or in front of it', asy
   .option('--up', 'what it was made from (the default)')
   .option('--down', 'what was made from it')
   .option('--depth <number>', 'so many records far', positive);
+command('reproduce <model>', 'make a model again in a clean place, and compare', async () => (await proof()).reproduce)
+  .addOption(
+    new Option('--in <environment>', 'the environment that was recorded, or the one of today')
+      .choices(['recorded', 'current'])
+      .default('recorded'),
+  )
+  .addOption(
+    new Option('--data <data>', 'the data that was recorded, or that of today')
+      .choices(['recorded', 'current'])
+      .default('recorded'),
+  )
+  .option('--keep', 'leave the clean place, to be looked at');
 command('engine <what> [name]', 'what can train here: list', async () => (await machine()).engine);
 command('doctor', 'what works on this machine, and how to mend the rest', async () => (await machine()).doctor);
 command('schema [name]', 'the JSON Schema of a --json shape', async () => (await machine()).schema);

@@ -24,7 +24,7 @@ const record = object(
     format: text,
     run: text,
     step: text,
-    kind: oneOf('train', 'evaluate', 'program'),
+    kind: oneOf('train', 'evaluate', 'program', 'reproduce'),
     pipeline: object({ name: text, file: text, digest }),
     key: digest,
     keyParts: digest,
@@ -137,6 +137,24 @@ export const SCHEMAS: Record<string, Schema> = {
     nodes: list(object({ id: text, kind: text, label: text, detail: text }, ['detail'])),
     edges: list(object({ from: text, to: text, label: text })),
   }),
+  reproduce: object(
+    {
+      model: digest,
+      verdict: oneOf('bitwise', 'numeric', 'statistical', 'within-tolerance', 'inconclusive', 'failed'),
+      level: oneOf('R3', 'R2', 'R1', 'R0'),
+      because: text,
+      environment: oneOf('recorded', 'current'),
+      data: oneOf('recorded', 'current'),
+      metrics: list(
+        object({ name: text, recorded: number, reproduced: orNull(number), tolerance: orNull(number), ok: flag }),
+      ),
+      agreement: orNull(number),
+      differences: list(object({ kind: text, name: text, recorded: orNull(text), now: orNull(text) })),
+      record: digest,
+      place: text,
+    },
+    ['place'],
+  ),
   dag: object({ nodes: list(object({ name: text, kind: text })), edges: list(object({ from: text, to: text })) }),
   engine: list(
     object(

@@ -8,7 +8,7 @@ export interface RunRecord {
   /** Friendly name of the run that this step belongs to: `quiet-heron-41`. Several records share it. */
   run: string;
   step: string;
-  kind: 'train' | 'evaluate' | 'program';
+  kind: 'train' | 'evaluate' | 'program' | 'reproduce';
   pipeline: {
     name: string /** Relative to the project's root. */;
     file: string /** Of the file's text. */;

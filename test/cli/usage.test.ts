@@ -51,7 +51,7 @@ describe('wrong usage', () => {
     ['bytes that are no text, to format', ['-C', 'broken', 'fmt', 'garbage.mlpipe'], /not a text/],
     ['a pipeline without steps', ['-C', 'broken', 'run', 'empty.mlpipe'], /no steps/],
     ['Slurm', ['-C', 'one', 'run', '--executor', 'slurm'], /not there yet/],
-    ['a command of a later version', ['reproduce', 'learn', '--clean'], /`mlpipe reproduce` is not there yet/],
+    ['a command of a later version', ['serve', 'learn', '--port', '80'], /`mlpipe serve` is not there yet/],
     ['an engine to install', ['engine', 'install', 'tensorflow'], /not there yet/],
   ];
   for (const [what, words, says] of wrong) {

@@ -2,8 +2,9 @@
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
+import { cancelOnSignal } from '../cancel.ts';
 import { asDot, asMermaid, asText, graphOf } from '../graph.ts';
-import { answer, type Output, paint, table, talk } from '../output.ts';
+import { answer, type Output, paint, table } from '../output.ts';
 import { Progress } from '../progress.ts';
 
 interface Context {
@@ -64,16 +65,7 @@ export async function run(context: Context, options: RunOptions, ...names: strin
     const { force = false, downstream = false } = options;
     return tellStatus(context, file, { parameters: options.set, steps, force, downstream, noCache: !options.cache });
   }
-  const cancelled = new AbortController();
-  let interrupts = 0;
-  const interrupt = () => {
-    interrupts += 1;
-    if (interrupts > 1) process.exit(EXIT.cancelled);
-    talk(output, 'cancelling; once more to leave at once');
-    cancelled.abort();
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const signal = cancelOnSignal(output);
   const progress = new Progress({ terminal: process.stderr.isTTY === true && !output.quiet, verbose: output.verbose });
   const show = (event: RunEvent) => {
     if (options.events) process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -88,11 +80,11 @@ export async function run(context: Context, options: RunOptions, ...names: strin
       downstream: options.downstream ?? false,
       keepGoing: options.keepGoing ?? false,
       ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
-      signal: cancelled.signal,
+      signal,
       onEvent: show,
     });
     if (output.json && !options.events) answer(output, result, () => '');
-    return cancelled.signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
+    return signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
   });
 }
 

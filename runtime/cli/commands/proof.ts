@@ -1,0 +1,63 @@
+/** `reproduce`: does it hold? */
+import * as api from '../../api.ts';
+import { EXIT, type ExitCode } from '../../errors.ts';
+import type { Source } from '../../reproduce/recorded.ts';
+import type { Reproduction } from '../../reproduce/reproduce.ts';
+import { metricValue } from '../../words.ts';
+import { cancelOnSignal } from '../cancel.ts';
+import { answer, type Output, paint, table, talk } from '../output.ts';
+import { Progress } from '../progress.ts';
+
+interface Context {
+  folder: string;
+  output: Output;
+}
+
+export async function reproduce(
+  { folder, output }: Context,
+  options: { in: Source; data: Source; keep?: boolean },
+  reference = '',
+): Promise<ExitCode> {
+  const signal = cancelOnSignal(output);
+  const progress = new Progress({ terminal: process.stderr.isTTY === true && !output.quiet, verbose: output.verbose });
+  return api.withProject(folder, async (project) => {
+    const found = await api.reproduce(project, reference, {
+      environment: options.in,
+      // Today's environment with today's data is today's pipeline; with the recorded data it is the environment alone.
+      data: options.data,
+      keep: options.keep ?? false,
+      signal,
+      onEvent: (event) => {
+        if (!output.quiet) progress.show(event);
+      },
+    });
+    answer(output, found, () => report(found));
+    if (found.place !== undefined) talk(output, `The clean place is ${found.place}`);
+    return found.verdict === 'failed' || found.verdict === 'inconclusive' ? EXIT.no : EXIT.yes;
+  });
+}
+
+function report(found: Reproduction): string {
+  const good = found.verdict !== 'failed' && found.verdict !== 'inconclusive';
+  const metrics = found.metrics.map(({ name, recorded, reproduced, tolerance, ok }) => [
+    ok ? paint('green', '✓', process.stdout) : paint('red', '✗', process.stdout),
+    name,
+    `${metricValue(name, recorded)} → ${Number.isFinite(reproduced) ? metricValue(name, reproduced) : 'not measured'}`,
+    tolerance === null ? '' : `± ${metricValue(name, tolerance)}`,
+  ]);
+  const differences = found.differences.map(({ kind, name, recorded, now }) => [
+    kind,
+    name,
+    recorded ?? '–',
+    '→',
+    now ?? '–',
+  ]);
+  return [
+    `${paint(good ? 'green' : 'red', found.verdict, process.stdout)} (${found.level}): ${found.because}`,
+    table(metrics),
+    ...(differences.length === 0 ? [] : ['What differs:', table(differences)]),
+    `record ${found.record}`,
+  ]
+    .map((part) => part.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,113 @@
+/** What the ledger and the store know of a model: its record, its plan, its evaluations and all that it was made from. */
+import type { Digest, EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
+import { MlpipeError } from '../errors.ts';
+import type { StoredRecord } from '../ledger/record.ts';
+import type { Project } from '../project.ts';
+
+/** Which of the two a part of the run is taken from. */
+export type Source = 'recorded' | 'current';
+
+export interface PlanChoice {
+  environment?: Source;
+  data?: Source;
+  /** The pipeline as it is today; needed where something is `current`. */
+  current?: { plan: Plan; file: string };
+}
+
+/** The record of the model that is meant; an evaluation means what it evaluated. @throws MlpipeError `model-unknown` */
+export function modelOf(project: Project, reference: string): StoredRecord {
+  const stored = project.ledger.resolve(reference);
+  if (stored.record.kind === 'train' && stored.record.outputs.model) return stored;
+  const behind = stored.record.inputs.find(({ name, record }) => record && name.endsWith('.model'))?.record;
+  const trained = behind && project.ledger.get(behind);
+  if (trained?.record.outputs.model) return trained;
+  throw new MlpipeError(`${reference} is no model and evaluates none.`, {
+    code: 'model-unknown',
+    todo: 'Name a training or one of its records; `mlpipe log` lists them.',
+    exit: 2,
+  });
+}
+
+export function modelDigest({ record }: StoredRecord): Digest {
+  const model = record.outputs.model;
+  if (model) return model.digest;
+  throw new TypeError('`modelOf` gives records that have a model.');
+}
+
+export async function planOf(project: Project, { record, digest }: StoredRecord): Promise<Plan> {
+  if (!project.store.has(record.plan)) throw gone({ record, digest }, 'its plan');
+  // Written by the run as canonical JSON of a plan; the store has checked the digest.
+  return JSON.parse((await project.store.read(record.plan)).toString('utf8')) as Plan;
+}
+
+export function gone({ record }: StoredRecord, what: string): MlpipeError {
+  return new MlpipeError(`${record.step} cannot be reproduced: ${what} is not in the store.`, {
+    code: 'plan-gone',
+    todo: 'Fetch it from where the record came from.',
+  });
+}
+
+/** The recorded plan, with today's environments or data in the place of those of the same name. */
+export function planToRun(recorded: Plan, options: PlanChoice): Plan {
+  const { environment, data, current } = options;
+  if (environment !== 'current' && data !== 'current') return recorded;
+  if (current === undefined) throw new TypeError('The pipeline of today is needed.');
+  const lacks = Object.keys(recorded.environments).find((name) => current.plan.environments[name] === undefined);
+  if (environment === 'current' && lacks !== undefined) {
+    throw new MlpipeError(`There is no environment ${lacks} in ${current.file} any more.`, {
+      code: 'environment-unknown',
+      todo: 'Reproduce with `--in recorded`.',
+      exit: 2,
+    });
+  }
+  return {
+    ...recorded,
+    ...(environment === 'current' ? { environments: current.plan.environments } : {}),
+    ...(data === 'current' ? { data: { ...recorded.data, ...current.plan.data } } : {}),
+  };
+}
+
+export interface RecordedEvaluation {
+  step: EvaluateStep;
+  /** Missing where the model was never evaluated so. */
+  record?: StoredRecord;
+}
+
+export function evaluationsOf(
+  project: Project,
+  trained: StoredRecord,
+  plan: Plan,
+  train: TrainStep,
+): RecordedEvaluation[] {
+  const readers = project.ledger
+    .readers(modelDigest(trained))
+    .filter(({ record }) => record.kind === 'evaluate' && record.pipeline.file === trained.record.pipeline.file)
+    .sort((one, other) => (one.record.when.ended < other.record.when.ended ? 1 : -1));
+  return Object.values(plan.steps)
+    .filter((step) => step.kind === 'evaluate')
+    .filter((step) => step.train === train.name)
+    .map((step) => {
+      const record = readers.find((reader) => reader.record.step === step.name && isMeasured(reader));
+      return record === undefined ? { step } : { step, record };
+    });
+}
+
+/** Whether it came to its end, be its gates passed or not. */
+export function isMeasured(stored: StoredRecord | undefined): boolean {
+  return stored !== undefined && (stored.record.exit.status === 'ok' || stored.record.gates.length > 0);
+}
+
+/** The record and everything that it was made from. */
+export function ancestors(project: Project, start: StoredRecord): StoredRecord[] {
+  const found = new Map<Digest, StoredRecord>();
+  const visit = (stored: StoredRecord): void => {
+    if (found.has(stored.digest)) return;
+    found.set(stored.digest, stored);
+    for (const { record } of stored.record.inputs) {
+      const parent = record && project.ledger.get(record);
+      if (parent) visit(parent);
+    }
+  };
+  visit(start);
+  return [...found.values()];
+}
