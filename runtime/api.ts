@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Finding } from '../grammar/check.ts';
 import { digestOf } from '../grammar/plan/canonical.ts';
 import type { Digest, Plan } from '../grammar/plan/plan.ts';
+import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
@@ -280,7 +281,12 @@ export function models(project: Project, folder: string): ModelNode[] {
   const below = relative(project.root, folder).replaceAll('\\', '/');
   return project.ledger
     .list()
-    .filter(({ record }) => record.kind === 'train' && (below === '' || record.pipeline.file.startsWith(`${below}/`)))
+    .filter(
+      ({ record }) =>
+        record.kind === 'train' &&
+        !isReplicate(record.step) &&
+        (below === '' || record.pipeline.file.startsWith(`${below}/`)),
+    )
     .map((stored) => modelNode(project, stored, below));
 }
 

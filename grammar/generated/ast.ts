@@ -90,6 +90,7 @@ export type MlpipeKeywordNames =
     | "pipeline"
     | "python"
     | "reads"
+    | "replicates"
     | "resources"
     | "results"
     | "rollback"
@@ -1217,6 +1218,21 @@ export function isReadFact(item: unknown): item is ReadFact {
     return reflection.isInstance(item, ReadFact.$type);
 }
 
+export interface ReplicatesFact extends langium.AstNode {
+    readonly $container: Train;
+    readonly $type: 'ReplicatesFact';
+    count?: Expression;
+}
+
+export const ReplicatesFact = {
+    $type: 'ReplicatesFact',
+    count: 'count'
+} as const;
+
+export function isReplicatesFact(item: unknown): item is ReplicatesFact {
+    return reflection.isInstance(item, ReplicatesFact.$type);
+}
+
 export interface ResourcesFact extends langium.AstNode {
     readonly $container: Step | Train;
     readonly $type: 'ResourcesFact';
@@ -1527,7 +1543,7 @@ export function isTrain(item: unknown): item is Train {
     return reflection.isInstance(item, Train.$type);
 }
 
-export type TrainFact = BatchFact | CheckpointFact | EpochsFact | InFact | LossFact | ModelFact | OnFact | OptimizerFact | ResourcesFact | ScheduleFact | SeedFact | StopFact | TargetFact | Unknown | ValidateFact | WeightsFact;
+export type TrainFact = BatchFact | CheckpointFact | EpochsFact | InFact | LossFact | ModelFact | OnFact | OptimizerFact | ReplicatesFact | ResourcesFact | ScheduleFact | SeedFact | StopFact | TargetFact | Unknown | ValidateFact | WeightsFact;
 
 export const TrainFact = {
     $type: 'TrainFact'
@@ -1721,10 +1737,10 @@ export function isWhenFact(item: unknown): item is WhenFact {
     return reflection.isInstance(item, WhenFact.$type);
 }
 
-export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'resources' | 'results' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
+export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'replicates' | 'resources' | 'results' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
 
 export function isWord(item: unknown): item is Word {
-    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'hardware' || item === 'results' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
+    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'hardware' || item === 'results' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'replicates' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
 }
 
 export type MlpipeAstType = {
@@ -1796,6 +1812,7 @@ export type MlpipeAstType = {
     Quantity: Quantity
     Range: Range
     ReadFact: ReadFact
+    ReplicatesFact: ReplicatesFact
     ResourcesFact: ResourcesFact
     ResultsFact: ResultsFact
     RollbackFact: RollbackFact
@@ -2678,6 +2695,16 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                 }
             },
             superTypes: [StepFact.$type]
+        },
+        ReplicatesFact: {
+            name: ReplicatesFact.$type,
+            properties: {
+                count: {
+                    name: ReplicatesFact.count,
+                    optional: true
+                }
+            },
+            superTypes: [TrainFact.$type]
         },
         ResourcesFact: {
             name: ResourcesFact.$type,

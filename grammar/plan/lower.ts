@@ -17,6 +17,7 @@ import { canonicalJson } from './canonical.ts';
 import { dataPlan, environmentPlan, modelPlan, producersOf } from './lowering/blocks.ts';
 import { Names } from './lowering/names.ts';
 import { bindParameters, visibleParams } from './lowering/parameters.ts';
+import { evaluationOfReplicate, replicate, replicatesOf } from './lowering/replicates.ts';
 import {
   dataNamedIn,
   evaluateStep,
@@ -224,7 +225,12 @@ class Lowering implements Surroundings {
 
   private train(train: ast.Train): void {
     this.block(train.facts.find(ast.isInFact)?.environment?.ref);
-    for (const expansion of this.expansions(train)) this.step(train, train.name, trainStep(train, expansion, this));
+    for (const expansion of this.expansions(train)) {
+      const step = trainStep(train, expansion, this);
+      this.step(train, train.name, step);
+      const count = replicatesOf(train, expansion.bindings);
+      for (let number = 1; step && number <= count; number++) this.step(train, train.name, replicate(step, number));
+    }
   }
 
   private expansions(train: ast.Train): ReturnType<typeof expansionsOf> {
@@ -241,7 +247,12 @@ class Lowering implements Surroundings {
     }
     this.block(train);
     for (const expansion of this.expansions(train)) {
-      this.step(block, `evaluate ${train.name}`, evaluateStep(block, expansion, this));
+      const step = evaluateStep(block, expansion, this);
+      this.step(block, `evaluate ${train.name}`, step);
+      const count = replicatesOf(train, expansion.bindings);
+      for (let number = 1; step && number <= count; number++) {
+        this.step(block, `evaluate ${train.name}`, evaluationOfReplicate(step, number));
+      }
     }
   }
 

@@ -187,6 +187,8 @@ export interface TrainStep extends StepBase {
   epochs: number;
   batch: number;
   seed?: number;
+  /** The step with the seed that the pipeline gives, where this is the same training with one of the seeds that follow. */
+  replicateOf?: string;
   stop?: { metric: string; patience: number };
   checkpoint?: { epochs: number } | { seconds: Seconds };
 }
@@ -196,6 +198,8 @@ export interface EvaluateStep extends StepBase {
   /** The training step whose model is evaluated. */
   train: string;
   on: DataReference;
+  /** The evaluation of the training that this one's is a replicate of; its gates are measured and decide nothing. */
+  replicateOf?: string;
   gates: GatePlan[];
 }
 

@@ -61,6 +61,7 @@ const PLACES: Expecting = {
   ],
   EpochsFact: ({ value }) => [{ expression: value, type: union(COUNT, EPOCHS), ...COUNT_LIMIT }],
   BatchFact: ({ value }) => [{ expression: value, type: union(COUNT, ROWS), ...COUNT_LIMIT }],
+  ReplicatesFact: ({ count }) => [{ expression: count, type: COUNT, domain: range(3, 100), domainText: '3 .. 100' }],
   StopFact: ({ patience }) => [{ expression: patience, type: EPOCHS, domain: range(1, 1e9), domainText: '1 epoch ..' }],
   CheckpointFact: ({ period }) => [
     {

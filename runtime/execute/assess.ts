@@ -128,7 +128,7 @@ export function wholeResult(context: PipelineContext, key: Digest): StoredRecord
 
 /** Whether an evaluation came to its end and a gate was not passed. */
 export function missesGate(record: RunRecord): boolean {
-  return record.kind === 'evaluate' && record.gates.some(({ ok }) => !ok);
+  return record.kind === 'evaluate' && record.exit.status === 'failed' && record.gates.some(({ ok }) => !ok);
 }
 
 /** What a program wrote and does not lie in the project any more as it was written. */

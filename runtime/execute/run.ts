@@ -262,7 +262,9 @@ export async function statusOf(
 function namedSteps(plan: Plan, names: readonly string[]): Set<string> {
   const found = new Set<string>();
   for (const name of names) {
-    const matches = Object.values(plan.steps).filter((step) => step.name === name || step.block === name);
+    // What has exactly that name is meant, without its replicates; else everything of the block.
+    const exact = plan.steps[name];
+    const matches = exact ? [exact] : Object.values(plan.steps).filter((step) => step.block === name);
     // A block that trains and is evaluated: its name means the training.
     const trained = matches.filter((step) => step.kind !== 'evaluate');
     for (const step of trained.length > 0 ? trained : matches) found.add(step.name);

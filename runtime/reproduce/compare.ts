@@ -25,9 +25,12 @@ export function pairs(
   evaluation: EvaluateStep,
   before: StoredRecord | undefined,
   after: StoredRecord | undefined,
+  replicates: readonly StoredRecord[],
   several: boolean,
 ): MetricPair[] {
   if (before === undefined) return [];
+  const chance = (valueIn: (record: StoredRecord) => number) =>
+    replicates.length === 0 ? {} : { replicates: replicates.map(valueIn) };
   const name = (metric: string) => (several ? `${evaluation.name} ${metric}` : metric);
   const gated = evaluation.gates.map((gate): MetricPair => {
     const of = gate.class === undefined ? gate.metric : `${gate.metric}(class: ${gate.class})`;
@@ -39,6 +42,7 @@ export function pairs(
       recorded: valueIn(before),
       reproduced: valueIn(after),
       ...(gate.within === undefined ? {} : { within: gate.within }),
+      ...chance(valueIn),
     };
   });
   const known = new Set(gated.map((pair) => pair.name));
@@ -47,6 +51,7 @@ export function pairs(
       name: name(metric),
       recorded: value,
       reproduced: after?.record.metrics[metric] ?? Number.NaN,
+      ...chance(({ record }) => record.metrics[metric] ?? Number.NaN),
     }))
     .filter((pair) => !known.has(pair.name));
   return [...gated, ...others];
@@ -94,4 +99,28 @@ export function differences(
 function shown(value: unknown): string | null {
   if (value === undefined || value === null) return null;
   return typeof value === 'string' ? value : canonicalJson(value);
+}
+
+/**
+ * The lowest agreement of the recorded model's predictions with a replicate's, and of two replicates': how far chance
+ * alone moves single predictions. Nothing where predictions were not kept.
+ */
+export async function replicateAgreement(
+  project: Project,
+  evaluations: readonly RecordedEvaluation[],
+): Promise<number | undefined> {
+  const shares: number[] = [];
+  for (const { record, replicates } of evaluations) {
+    const digests = [record, ...replicates].flatMap((stored) => stored?.record.outputs.predictions?.digest ?? []);
+    const tables = await Promise.all(
+      digests.filter((digest) => project.store.has(digest)).map((digest) => project.store.read(digest)),
+    );
+    for (const [index, one] of tables.entries()) {
+      for (const other of tables.slice(index + 1)) {
+        const found = agreementOf(one, other, NUMERIC_TOLERANCE);
+        if (found !== undefined) shares.push(found.share);
+      }
+    }
+  }
+  return shares.length === 0 ? undefined : Math.min(...shares);
 }

@@ -1,4 +1,6 @@
 /** What the ledger and the store know of a model: its record, its plan, its evaluations and all that it was made from. */
+
+import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { Digest, EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
@@ -71,6 +73,8 @@ export interface RecordedEvaluation {
   step: EvaluateStep;
   /** Missing where the model was never evaluated so. */
   record?: StoredRecord;
+  /** The same evaluation of the replicates: trainings that differ in their seed alone. */
+  replicates: StoredRecord[];
 }
 
 export function evaluationsOf(
@@ -85,11 +89,37 @@ export function evaluationsOf(
     .sort((one, other) => (one.record.when.ended < other.record.when.ended ? 1 : -1));
   return Object.values(plan.steps)
     .filter((step) => step.kind === 'evaluate')
-    .filter((step) => step.train === train.name)
+    .filter((step) => step.train === train.name && step.replicateOf === undefined)
     .map((step) => {
       const record = readers.find((reader) => reader.record.step === step.name && isMeasured(reader));
-      return record === undefined ? { step } : { step, record };
+      const replicates = replicatesOf(project, trained, plan, step);
+      return record === undefined ? { step, replicates } : { step, record, replicates };
     });
+}
+
+/** One for each replicate that was trained from the same data, in the same environment, as the model. */
+function replicatesOf(project: Project, trained: StoredRecord, plan: Plan, evaluation: EvaluateStep): StoredRecord[] {
+  const { file } = trained.record.pipeline;
+  return Object.values(plan.steps)
+    .filter((step) => step.kind === 'evaluate' && step.replicateOf === evaluation.name)
+    .flatMap(({ name }) => {
+      const fits = project.ledger.list({ file, step: name }).find((stored) => {
+        const behind = stored.record.inputs.find(({ name: input }) => input.endsWith('.model'))?.record;
+        const training = behind && project.ledger.get(behind);
+        return isMeasured(stored) && training !== undefined && sameButForSeed(training, trained);
+      });
+      return fits ?? [];
+    });
+}
+
+function sameButForSeed({ record: one }: StoredRecord, { record: other }: StoredRecord): boolean {
+  const made = ({ inputs, environment, parameters }: StoredRecord['record']) =>
+    canonicalJson({
+      inputs: inputs.map(({ name, digest }) => [name, digest]),
+      environment: environment.fingerprint,
+      parameters,
+    });
+  return made(one) === made(other);
 }
 
 /** Whether it came to its end, be its gates passed or not. */

@@ -8,7 +8,7 @@ import type { RunEvent } from '../events.ts';
 import { putSource } from '../execute/inputs.ts';
 import { runPipeline } from '../execute/run.ts';
 import { openProject, type Project, worldOf } from '../project.ts';
-import { agreement, type Difference, differences, hardwareOf, pairs } from './compare.ts';
+import { agreement, type Difference, differences, hardwareOf, pairs, replicateAgreement } from './compare.ts';
 import { keepModel, keepVerdict } from './keep.ts';
 import { layCode, layInputs } from './place.ts';
 import {
@@ -101,6 +101,7 @@ export async function reproduce(
       const failed = made.steps.find(({ status, step: name }) => status === 'failed' && !isMeasured(remade.get(name)));
       const again = remade.get(step.name);
       const agreed = await agreement(project, place, evaluations, remade);
+      const chance = await replicateAgreement(project, evaluations);
       const judgement = judge({
         model: {
           recorded: modelDigest(trained),
@@ -108,8 +109,9 @@ export async function reproduce(
         },
         sameHardware: again !== undefined && hardwareOf(again.record) === hardwareOf(trained.record),
         agreement: agreed,
-        metrics: evaluations.flatMap(({ step: evaluation, record }) =>
-          pairs(evaluation, record, remade.get(evaluation.name), evaluations.length > 1),
+        ...(chance === undefined ? {} : { replicateAgreement: chance }),
+        metrics: evaluations.flatMap(({ step: evaluation, record, replicates }) =>
+          pairs(evaluation, record, remade.get(evaluation.name), replicates, evaluations.length > 1),
         ),
         ...(failed === undefined
           ? {}

@@ -201,6 +201,28 @@ describe('the plan', () => {
     assert.ok(plan.steps['recognise@rate=0.001']);
   });
 
+  it('trains replicates with the seeds that follow, each evaluated as the training is', async () => {
+    const plan = await planOf(SMALL.replace('  seed       7\n', '  seed       4294967294\n  replicates 3\n'));
+    const trainings = Object.values(plan.steps).filter((step) => step.kind === 'train');
+    assert.deepEqual(
+      trainings.map(({ name, seed, replicateOf }) => [name, seed, replicateOf]),
+      [
+        ['recognise', 4294967294, undefined],
+        ['recognise~1', 4294967295, 'recognise'],
+        ['recognise~2', 0, 'recognise'],
+        ['recognise~3', 1, 'recognise'],
+      ],
+    );
+    const evaluation = plan.steps['recognise.test~2'];
+    assert(evaluation?.kind === 'evaluate');
+    assert.deepEqual(
+      [evaluation.train, evaluation.replicateOf, evaluation.needs],
+      ['recognise~2', 'recognise.test', ['recognise~2']],
+    );
+    const { replicateOf: _, ...first } = trainings[1] ?? {};
+    assert.deepEqual({ ...first, name: 'recognise', seed: 4294967294 }, trainings[0]);
+  });
+
   it('takes parameters from outside', async () => {
     const plan = await planOf(SMALL, { rate: '0.05', width: '12' });
     assert.deepEqual(plan.parameters, { rate: 0.05, width: 12 });

@@ -119,6 +119,57 @@ describe('a reproduction', function () {
     assert.equal(project.record(today.record).exit.status, 'failed');
   });
 
+  it('is judged by replicates where they were recorded', async () => {
+    const text = pipelineOf(flowers()).replace('seed 3', 'seed 3\n  replicates 3').replace('epochs 2', 'epochs 1');
+    start({ ...FILES, 'flowers.mlpipe': text });
+    const { answer } = await project.run();
+    assert.deepEqual(
+      answer.steps.map(({ step, status }) => [step, status]).sort(),
+      ['learn', 'learn~1', 'learn~2', 'learn~3', 'proof', 'proof~1', 'proof~2', 'proof~3', 'report'].map((step) => [
+        step,
+        'ran',
+      ]),
+    );
+    const named = await project.run({ steps: ['learn'] });
+    assert.deepEqual(
+      named.answer.steps.map(({ step }) => step),
+      ['learn'],
+      'a training’s own name means it without its replicates',
+    );
+    assert.equal((await reproduce()).verdict, 'bitwise');
+
+    // Another batch size gives another model, of about the same quality: what chance does decides whether it is the same.
+    project.write(PIPELINE, text.replace('engine wasm "4.22.0"', 'engine wasm "4.22.0"\n  results close'));
+    const turned = flowers().replaceAll(/,([012])$/gm, (_, kind) => `,${(Number(kind) + 1) % 3}`);
+    project.write('flowers.csv', turned);
+    await project.pin();
+    const today = await reproduce('learn', { environment: 'current', data: 'current' });
+    assert.ok(['inconclusive', 'failed', 'statistical'].includes(today.verdict), today.verdict);
+    assert.ok(
+      today.metrics.every(({ tolerance }) => tolerance !== null && tolerance >= 0),
+      'each metric has the interval that its replicates give',
+    );
+    const values = await Promise.all(
+      [0, 1, 2, 3].map((n) => project.record(n === 0 ? 'proof' : `proof~${n}`).metrics.loss),
+    );
+    const mean = values.reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0) / 4;
+    const deviation = Math.sqrt(values.reduce<number>((sum, value) => sum + ((value ?? 0) - mean) ** 2, 0) / 3);
+    const loss = today.metrics.find(({ name }) => name === 'loss');
+    const interval = Math.max(0.02 * mean, 3.182 * deviation * Math.sqrt(1.25));
+    assert(Math.abs((loss?.tolerance ?? 0) - interval) < 1e-9, `${loss?.tolerance} is not ${interval}`);
+  });
+
+  it('a gate that a replicate misses decides nothing', async () => {
+    const text = pipelineOf(flowers())
+      .replace('seed 3', 'seed 3\n  replicates 3')
+      .replace('accuracy >= 1%', 'loss < 0.000001');
+    start({ ...FILES, 'flowers.mlpipe': text });
+    const { step } = await project.run({ keepGoing: true });
+    assert.equal(step('proof').status, 'failed');
+    assert.equal(step('proof~1').status, 'ran');
+    assert.equal(project.record('proof~1').gates[0]?.ok, false);
+  });
+
   it('says what is nowhere any more, and takes from the commit what the store has lost', async () => {
     const lose = () => {
       const digest = project.record('learn').inputs[0]?.digest ?? '';
