@@ -8,6 +8,7 @@ import { activateExplainFeature } from './features/explain/index.ts';
 import { activateModelsFeature } from './features/models/index.ts';
 import type { TreeNode } from './features/models/nodes.ts';
 import { activateRecordsFeature } from './features/records/index.ts';
+import { activateReproduceFeature } from './features/reproduce/index.ts';
 import { activateRunFeature } from './features/run/index.ts';
 import { activateStatusFeature } from './features/status/index.ts';
 import { activateTasksFeature } from './features/tasks/index.ts';
@@ -53,6 +54,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     activateRunFeature({ runtime, language, runs, logs }),
     activateRecordsFeature({ runtime, logs }),
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
+    activateReproduceFeature({ runtime, logs }),
     activateStatusFeature({ runtime, language, runs, logs }),
     activateTasksFeature({ findNode: node, program: program('cli.cjs') }),
     activateWalkthroughFeature({ extensionId: context.extension.id, logs }),

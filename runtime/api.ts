@@ -21,6 +21,7 @@ import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
 import { contextAt, openProject, type Project, type ProjectOptions, worldOf, writePipelineText } from './project.ts';
+import type { KeptVerdict } from './reproduce/keep.ts';
 import type { ReproduceOptions, Reproduction } from './reproduce/reproduce.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
@@ -276,10 +277,10 @@ async function startOf(project: Project, reference: string, folder: string): Pro
 }
 
 /** Every trained model of the pipelines below a folder, the newest first. */
-export function models(project: Project, folder: string): ModelNode[] {
+export async function models(project: Project, folder: string): Promise<ModelNode[]> {
   project.ledger.refresh();
   const below = relative(project.root, folder).replaceAll('\\', '/');
-  return project.ledger
+  const trained = project.ledger
     .list()
     .filter(
       ({ record }) =>
@@ -287,10 +288,30 @@ export function models(project: Project, folder: string): ModelNode[] {
         !isReplicate(record.step) &&
         (below === '' || record.pipeline.file.startsWith(`${below}/`)),
     )
-    .map((stored) => modelNode(project, stored, below));
+    .map(async (stored) => ({
+      ...modelNode(project, stored, below),
+      reproduction: await reproductionOf(project, stored),
+    }));
+  return Promise.all(trained);
 }
 
-function modelNode(project: Project, { digest, record }: StoredRecord, below: string): ModelNode {
+/** The newest verdict on whether a model comes out again. */
+async function reproductionOf(project: Project, { digest, record }: StoredRecord): Promise<ModelNode['reproduction']> {
+  const model = record.outputs.model?.digest;
+  if (model === undefined) return null;
+  const [newest] = project.ledger
+    .readers(model)
+    .filter((reader) => reader.record.kind === 'reproduce' && reader.record.inputs[0]?.record === digest)
+    .sort((one, other) => (one.record.when.ended < other.record.when.ended ? 1 : -1));
+  const object = newest?.record.outputs.verdict?.digest;
+  if (newest === undefined || object === undefined || !project.store.has(object)) return null;
+  // Written by `keepVerdict`; the store has checked the digest.
+  const kept = JSON.parse((await project.store.read(object)).toString('utf8')) as KeptVerdict;
+  const { verdict, level, because } = kept;
+  return { verdict, level, because, when: newest.record.when.ended, record: newest.digest };
+}
+
+function modelNode(project: Project, { digest, record }: StoredRecord, below: string): Omit<ModelNode, 'reproduction'> {
   const model = record.outputs.model?.digest ?? null;
   const evaluations =
     model === null ? [] : project.ledger.readers(model).filter((reader) => reader.record.kind === 'evaluate');

@@ -47,6 +47,12 @@ export function metric(name: string, value: number): string {
   return `${name} ${metricValue(name, value)}`;
 }
 
+/** How far a metric may be off: shares in percentage points, `2.0 pt`. */
+export function toleranceValue(name: string, tolerance: number): string {
+  const [plain = name] = name.split(/[.(]/);
+  return SHARES.has(plain) ? `${(tolerance * 100).toFixed(1)} pt` : String(Number(tolerance.toPrecision(4)));
+}
+
 /** The value alone: `97.8 %`, `0.0812`. */
 export function metricValue(name: string, value: number): string {
   const [plain = name] = name.split(/[.(]/);

@@ -19,6 +19,7 @@ export const COMMANDS = {
   showOutput: 'mlpipe.showOutput',
   openWalkthrough: 'mlpipe.openWalkthrough',
   explain: 'mlpipe.explain',
+  reproduce: 'mlpipe.reproduce',
 } as const;
 
 export type CommandName = (typeof COMMANDS)[keyof typeof COMMANDS];

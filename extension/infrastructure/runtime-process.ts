@@ -21,6 +21,7 @@ import {
   HelloRequest,
   PROTOCOL_VERSION,
   RecordsChangedNotification,
+  ReproduceEventNotification,
   type RunEvent,
   RunEventNotification,
 } from '../../runtime/rpc/protocol.ts';
@@ -79,6 +80,7 @@ export class RuntimeProcess implements Disposable {
   readonly #policy: RestartPolicy;
   readonly #states = new Emitter<RuntimeState>();
   readonly #events = new Emitter<{ file: string; event: RunEvent }>();
+  readonly #reproductions = new Emitter<{ reference: string; event: RunEvent }>();
   readonly #records = new Emitter<{ folder: string }>();
   #state: RuntimeState = { kind: 'stopped' };
   #child: ChildProcess | undefined;
@@ -90,6 +92,7 @@ export class RuntimeProcess implements Disposable {
 
   readonly onStateChanged = this.#states.event;
   readonly onRunEvent = this.#events.event;
+  readonly onReproduceEvent = this.#reproductions.event;
   readonly onRecordsChanged = this.#records.event;
 
   constructor(options: RuntimeOptions) {
@@ -211,6 +214,7 @@ export class RuntimeProcess implements Disposable {
     );
     this.#connection = connection;
     connection.onNotification(RunEventNotification, (message) => this.#events.fire(message));
+    connection.onNotification(ReproduceEventNotification, (message) => this.#reproductions.fire(message));
     connection.onNotification(RecordsChangedNotification, (message) => this.#records.fire(message));
     connection.onError(([error]) => log.warn(`Message: ${error.message}`));
     connection.listen();

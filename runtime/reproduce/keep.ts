@@ -9,6 +9,18 @@ import type { Reproduction } from './reproduce.ts';
 
 export const VERDICT_FORMAT = 'mlpipe-verdict/1';
 
+/** The verdict as an object in the store. */
+export interface KeptVerdict extends Omit<Reproduction, 'record' | 'place' | 'metrics'> {
+  format: typeof VERDICT_FORMAT;
+  /** `reproduced` is nothing where it was not measured: JSON has no word for that number. */
+  metrics: (Omit<Reproduction['metrics'][number], 'reproduced'> & { reproduced: number | null })[];
+  /** The record of the model. */
+  of: Digest;
+  /** The model that was made again. */
+  reproduced: Digest | null;
+  when: string;
+}
+
 /** Takes the model that was made again into the project. */
 export async function keepModel(project: Project, place: Project, model: Digest, folder: string): Promise<Digest> {
   const copy = join(folder, 'reproduced-model');
@@ -27,20 +39,18 @@ export async function keepVerdict(
   const { store, ledger } = project;
   const world = worldOf(project);
   const now = new Date().toISOString();
-  const verdict = await store.putBytes(
-    canonicalJson({
-      format: VERDICT_FORMAT,
-      ...found,
-      // JSON has no word for a number that was not measured.
-      metrics: found.metrics.map((metric) => ({
-        ...metric,
-        reproduced: Number.isFinite(metric.reproduced) ? metric.reproduced : null,
-      })),
-      of: trained.digest,
-      reproduced: reproduced ?? null,
-      when: now,
-    }),
-  );
+  const kept: KeptVerdict = {
+    format: VERDICT_FORMAT,
+    ...found,
+    metrics: found.metrics.map((metric) => ({
+      ...metric,
+      reproduced: Number.isFinite(metric.reproduced) ? metric.reproduced : null,
+    })),
+    of: trained.digest,
+    reproduced: reproduced ?? null,
+    when: now,
+  };
+  const verdict = await store.putBytes(canonicalJson(kept));
   const [code, who] = await Promise.all([world.code(), world.who()]);
   const keyed = { of: trained.digest, environment: found.environment, data: found.data };
   const model = trained.record.outputs.model;

@@ -78,9 +78,26 @@ export interface ModelNode {
   gates: { metric: string; operator: string; threshold: number; value: number; ok: boolean }[];
   modelDigest: string | null;
   data: { name: string; digest: string; path?: string; rows?: number; bytes: number }[];
+  /** The newest attempt to make it again; nothing where there was none. */
+  reproduction: { verdict: string; level: string; because: string; when: string; record: string } | null;
   commit: { id: string; branch?: string; dirty: boolean } | null;
   environment: { name: string | null; fingerprint: string; engine: string | null };
   parameters: Record<string, string | number | boolean>;
+}
+
+export interface ReproduceRequest {
+  folder: string;
+  /** What `mlpipe reproduce` takes: the record's digest. */
+  reference: string;
+}
+
+export interface ReproduceAnswer {
+  model: string;
+  verdict: string;
+  level: string;
+  because: string;
+  differences: { kind: string; name: string; recorded: string | null; now: string | null }[];
+  record: string;
 }
 
 export interface LineageAnswer {
@@ -103,6 +120,8 @@ export const StatusRequest = new RequestType<
   StatusAnswer,
   void
 >('mlpipe/status');
+/** Makes a model again in a clean place; its events come as notifications before the answer. */
+export const ReproduceModelRequest = new RequestType<ReproduceRequest, ReproduceAnswer, void>('mlpipe/reproduce');
 /** Every trained model below a folder, the newest first. */
 export const ModelsRequest = new RequestType<{ folder: string }, ModelNode[], void>('mlpipe/models');
 export const LineageRequest = new RequestType<{ folder: string; reference: string }, LineageAnswer, void>(
@@ -113,5 +132,8 @@ export const ShowRecordRequest = new RequestType<{ folder: string; reference: st
   'mlpipe/show',
 );
 export const RunEventNotification = new NotificationType<{ file: string; event: RunEvent }>('mlpipe/event');
+export const ReproduceEventNotification = new NotificationType<{ reference: string; event: RunEvent }>(
+  'mlpipe/reproduceEvent',
+);
 /** Records below the folder have changed, by this runtime or another. */
 export const RecordsChangedNotification = new NotificationType<{ folder: string }>('mlpipe/recordsChanged');

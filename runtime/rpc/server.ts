@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  type CancellationToken,
   createMessageConnection,
   type MessageConnection,
   ResponseError,
@@ -16,6 +17,8 @@ import {
   ModelsRequest,
   PROTOCOL_VERSION,
   RecordsChangedNotification,
+  ReproduceEventNotification,
+  ReproduceModelRequest,
   RunEventNotification,
   RunPipelineRequest,
   ShowRecordRequest,
@@ -41,22 +44,31 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
     pid: process.pid,
   }));
   connection.onRequest(RunPipelineRequest, (request, token) =>
-    answered(async () => {
-      const cancelled = new AbortController();
-      token.onCancellationRequested(() => cancelled.abort());
-      running.add(cancelled);
-      return api
-        .withProject(dirname(request.file), (project) =>
+    answered(() =>
+      cancellable(running, token, (signal) =>
+        api.withProject(dirname(request.file), (project) =>
           api.run(project, request.file, {
             steps: request.steps,
             force: request.force ?? false,
             parameters: request.parameters ?? {},
-            signal: cancelled.signal,
+            signal,
             onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
           }),
-        )
-        .finally(() => running.delete(cancelled));
-    }),
+        ),
+      ),
+    ),
+  );
+  connection.onRequest(ReproduceModelRequest, ({ folder, reference }, token) =>
+    answered(() =>
+      cancellable(running, token, (signal) =>
+        api.withProject(folder, (project) =>
+          api.reproduce(project, reference, {
+            signal,
+            onEvent: (event) => void connection.sendNotification(ReproduceEventNotification, { reference, event }),
+          }),
+        ),
+      ),
+    ),
   );
   connection.onRequest(StatusRequest, (request) =>
     answered(() =>
@@ -99,6 +111,22 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
     input.on('end', end);
     connection.listen();
   });
+}
+
+/** Work that ends when its request is cancelled, and with the connection. */
+async function cancellable<Answer>(
+  running: Set<AbortController>,
+  token: CancellationToken,
+  work: (signal: AbortSignal) => Promise<Answer>,
+): Promise<Answer> {
+  const cancelled = new AbortController();
+  token.onCancellationRequested(() => cancelled.abort());
+  running.add(cancelled);
+  try {
+    return await work(cancelled.signal);
+  } finally {
+    running.delete(cancelled);
+  }
 }
 
 async function answered<Answer>(work: () => Promise<Answer> | Answer): Promise<Answer> {

@@ -62,7 +62,15 @@ describe('the manifest', () => {
 
   it('hides from the palette what cannot be done without arguments', () => {
     const hidden = menus.commandPalette?.filter(({ when }) => when === 'false').map(({ command }) => command);
-    const needsArguments = ['showModel', 'showRecord', 'copyDigest', 'openPipeline', 'openData', 'explain'];
+    const needsArguments = [
+      'showModel',
+      'showRecord',
+      'copyDigest',
+      'openPipeline',
+      'openData',
+      'explain',
+      'reproduce',
+    ];
     assert.deepEqual(hidden?.sort(), needsArguments.map((name) => `mlpipe.${name}`).sort());
   });
 

@@ -22,6 +22,7 @@ const model = (rest: Partial<ModelNode> = {}): ModelNode => ({
   commit: { id: '4c1d9a70aa', branch: 'main', dirty: false },
   environment: { name: 'cpu', fingerprint: `sha256:${'d'.repeat(64)}`, engine: 'wasm 4.22.0' },
   parameters: { rate: 0.003 },
+  reproduction: null,
   ...rest,
 });
 
@@ -49,6 +50,21 @@ describe('the tree of models', () => {
       '      rate | 0.003',
     ]);
     assert.match(lines.at(-1) ?? '', /Ada \| /);
+  });
+
+  it('says whether a model came out again, how near and when', () => {
+    const reproduction = {
+      verdict: 'bitwise',
+      level: 'R3',
+      because: 'the model has the same bits',
+      when: '2026-03-01T11:30:00Z',
+      record: 'sha256:9',
+    };
+    const [, name, , badge] = draw(tree([model({ reproduction })]));
+    assert.equal(name, '  recognise | accuracy 97.2 % · 5 min ago · current · reproduced: bitwise');
+    assert.equal(badge, '    reproduced: bitwise | 30 min ago · the model has the same bits');
+    const failed = draw(tree([model({ reproduction: { ...reproduction, verdict: 'failed', because: 'loss is 2' } })]));
+    assert.equal(failed[3], '    not reproduced: failed | 30 min ago · loss is 2');
   });
 
   it('lists the newest first, and pipelines by name', () => {

@@ -19,6 +19,7 @@ export type NodeKind =
   | 'metrics'
   | 'metric'
   | 'gate'
+  | 'verdict'
   | 'data'
   | 'commit'
   | 'environment'
@@ -132,6 +133,7 @@ function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
       first === undefined ? undefined : spokenMetric(...first),
       spokenAge(model.ended, now),
       model.current && model.status === 'ok' ? 'current' : undefined,
+      model.reproduction === null ? undefined : `reproduced: ${model.reproduction.verdict}`,
     ]
       .filter((part) => part !== undefined)
       .join(' · '),
@@ -143,7 +145,7 @@ function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
     ].join('\n\n'),
     icon,
     ...(color === undefined ? {} : { color }),
-    children: lineageOf(folder, model),
+    children: lineageOf(folder, model, now),
     folder,
     pipelineFile: join(folder, model.file),
     step: model.step,
@@ -166,7 +168,7 @@ function verdictOf(model: ModelNode, failedGates: number): { icon: string; color
 }
 
 /** What stands behind a model: what was measured, then data, code, environment, parameters, and who made it. */
-function lineageOf(folder: string, model: ModelNode): TreeNode[] {
+function lineageOf(folder: string, model: ModelNode, now: number): TreeNode[] {
   const part = (
     kind: NodeKind,
     key: string,
@@ -190,6 +192,7 @@ function lineageOf(folder: string, model: ModelNode): TreeNode[] {
         color: gate.ok ? 'testing.iconPassed' : 'testing.iconFailed',
       });
     }),
+    ...verdictNode(model, part, now),
     ...metricsNode(model, part),
     ...model.data.map((data) => {
       const size = data.rows === undefined ? spokenBytes(data.bytes) : `${grouped(data.rows)} rows`;
@@ -231,6 +234,27 @@ function lineageOf(folder: string, model: ModelNode): TreeNode[] {
 }
 
 type Part = (kind: NodeKind, key: string, rest: Omit<TreeNode, 'id' | 'kind' | 'folder' | 'children'>) => TreeNode;
+
+/** Whether the model came out again, how near, and when that was tried. */
+function verdictNode({ reproduction }: ModelNode, part: Part, now: number): TreeNode[] {
+  if (reproduction === null) return [];
+  const { verdict, level, because, when, record } = reproduction;
+  const good = verdict !== 'failed' && verdict !== 'inconclusive';
+  return [
+    part('verdict', '', {
+      label: good ? `reproduced: ${verdict}` : `not reproduced: ${verdict}`,
+      description: `${spokenAge(when, now)} · ${because}`,
+      tooltip: [
+        `Made again in a clean place: **${escaped(verdict)}** (${level}), ${escaped(because)}`,
+        `${when.replace('T', ' ').slice(0, 16)} UTC, record \`${shortDigest(record)}\``,
+      ].join('\n\n'),
+      icon: good ? 'verified-filled' : 'unverified',
+      color: good ? 'testing.iconPassed' : 'list.warningForeground',
+      record,
+      digest: record,
+    }),
+  ];
+}
 
 function metricsNode(model: ModelNode, part: Part): TreeNode[] {
   const gated = new Set(model.gates.map(({ metric }) => metric));

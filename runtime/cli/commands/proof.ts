@@ -3,7 +3,7 @@ import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
 import type { Source } from '../../reproduce/recorded.ts';
 import type { Reproduction } from '../../reproduce/reproduce.ts';
-import { metricValue } from '../../words.ts';
+import { metricValue, toleranceValue } from '../../words.ts';
 import { cancelOnSignal } from '../cancel.ts';
 import { answer, type Output, paint, table, talk } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -43,7 +43,7 @@ function report(found: Reproduction): string {
     ok ? paint('green', '✓', process.stdout) : paint('red', '✗', process.stdout),
     name,
     `${metricValue(name, recorded)} → ${Number.isFinite(reproduced) ? metricValue(name, reproduced) : 'not measured'}`,
-    tolerance === null ? '' : `± ${metricValue(name, tolerance)}`,
+    tolerance === null ? '' : `± ${toleranceValue(name, tolerance)}`,
   ]);
   const differences = found.differences.map(({ kind, name, recorded, now }) => [
     kind,

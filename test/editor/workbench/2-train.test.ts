@@ -119,6 +119,7 @@ describe('training in VS Code', () => {
     const editor = await open('digits.mlpipe');
     const { document } = editor;
     const pin = document.positionAt(document.getText().indexOf('  pin ')).line;
+    const pinned = document.getText(new vscode.Range(pin, 0, pin + 1, 0));
     await editor.edit((edit) => edit.delete(new vscode.Range(pin, 0, pin + 1, 0)));
     await diagnostics(document.uri, 'MLP2001');
     const data = document.positionAt(document.getText().indexOf('data digits')).line;
@@ -127,8 +128,31 @@ describe('training in VS Code', () => {
     await poll(async () => (await texts('.squiggly-error')).length > 0, { what: 'the underlined source' });
     await closeMessages();
     await inTheme(THEMES.dark ?? '', () => screenshot('overview'));
-    await vscode.commands.executeCommand('workbench.action.files.revert');
+    // The editor may have saved it by itself in the meantime.
+    await editor.edit((edit) => edit.insert(new vscode.Position(pin, 0), pinned));
+    await document.save();
     await noDiagnostics(document.uri, 'MLP2001');
+  });
+
+  it('makes a model again by a click, and shows the verdict with its age', async () => {
+    const api = await mlpipe();
+    await closeMessages();
+    const [model] = models(api.models.tree());
+    assert.ok(model);
+    await vscode.commands.executeCommand('mlpipe.reproduce', model);
+    await message(/recognise made again: bitwise, the model has the same bits\./);
+    const badge = await poll(() => models(api.models.tree())[0]?.children.find(({ kind }) => kind === 'verdict'), {
+      what: 'the verdict in the tree',
+      seen: () => api.models.tree(),
+    });
+    assert.match(
+      `${badge.label} | ${badge.description}`,
+      /^reproduced: bitwise \| just now · the model has the same bits$/,
+    );
+    if (!hasPage) return;
+    await closeMessages();
+    await vscode.commands.executeCommand('mlpipe.models.focus');
+    for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`verdict-${name}`));
   });
 
   it('opens the record as a read-only document', async () => {
