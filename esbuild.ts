@@ -34,7 +34,8 @@ const common: BuildOptions = {
 /** Output name → entry file. The names are the processes of docs/architecture.md. */
 const entries: Record<string, string> = {
   extension: 'extension/extension.ts',
-  server: 'language-server/main.ts',
+  server: 'language-server/start.ts',
+  'language-server': 'language-server/main.ts',
   cli: 'runtime/cli/main.ts',
   worker: 'runtime/train/worker.ts',
   'store-worker': 'runtime/store/worker.ts',
@@ -45,7 +46,7 @@ const entries: Record<string, string> = {
  * A kept name costs a call wherever a function is made, and a parser makes several for each word that it reads: the
  * language server would take twice as long for every key. Nothing in it depends on what its functions are called.
  */
-const nameless: ReadonlySet<string> = new Set(['server', 'facts-worker']);
+const nameless: ReadonlySet<string> = new Set(['language-server', 'facts-worker']);
 
 const dist = fileURLToPath(new URL('dist/', import.meta.url));
 // Built beside, then moved over: whoever runs from `dist/` meanwhile finds either the old bundle or the new one.
