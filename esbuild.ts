@@ -1,16 +1,17 @@
 /** Builds what ships: one bundle a process, into `dist/`. */
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
+import { addonSources } from './runtime/engines/tensorflow/addon.ts';
 
 const require = createRequire(import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
 
 /** Native modules, and what is found at run time where it is installed. */
-const external = ['vscode', 'better-sqlite3', 'webgpu', '@tensorflow/tfjs-node'];
+const external = ['vscode', 'better-sqlite3', 'webgpu'];
 
 const common: BuildOptions = {
   bundle: true,
@@ -18,6 +19,8 @@ const common: BuildOptions = {
   target: 'node22',
   format: 'cjs',
   external,
+  // tfjs-node uses of `tfjs` what the core has, and must use this very core: gradients are mended in it.
+  alias: { '@tensorflow/tfjs': '@tensorflow/tfjs-core' },
   minify: true,
   sourcemap: true,
   sourcesContent: false,
@@ -69,8 +72,15 @@ try {
   for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm']) {
     await copyFile(join(wasm, name), join(building, name));
   }
+  // Where no addon for TensorFlow was made beforehand, it is built from these.
+  const source = join(building, 'tensorflow', 'source');
+  for (const [part, folder] of Object.entries(addonSources())) {
+    await cp(folder, join(source, part), { recursive: true });
+  }
   await mkdir(dist, { recursive: true });
   const made = await readdir(building);
+  // A folder is not renamed over another one.
+  await rm(join(dist, 'tensorflow'), { recursive: true, force: true });
   for (const name of made) await rename(join(building, name), join(dist, name));
   for (const name of await readdir(dist))
     if (!made.includes(name)) await rm(join(dist, name), { recursive: true, force: true });

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 /** Patterns relative to the repository's root, and where each file lies in the package (nothing: in the same place). */
 export interface Wanted {
   pattern: string;
+  /** It may be absent. */
+  optional?: boolean;
   /** In place of the first part of the path. */
   from?: string;
   to?: string;
@@ -37,6 +39,9 @@ export const WANTED: readonly Wanted[] = [
   { pattern: 'media/walkthrough/*.svg' },
   { pattern: 'dist/*.cjs' },
   { pattern: 'dist/*.wasm' },
+  // The addon that opens TensorFlow, where it was made for the platform, and what it is built from elsewhere.
+  { pattern: 'dist/tensorflow/*.node', optional: true },
+  { pattern: 'dist/tensorflow/source/**/*.{cc,h,inc}' },
   // What `mlpipe explain` prints.
   { pattern: 'docs/diagnostics/MLP*.md' },
 ];
@@ -67,13 +72,13 @@ export async function wantedFiles(
 ): Promise<{ files: { from: string; to: string }[]; unmatched: string[] }> {
   const files: { from: string; to: string }[] = [];
   const unmatched: string[] = [];
-  for (const { pattern, from, to } of [...WANTED, ...NATIVE, nativeBinary(target)]) {
+  for (const { pattern, optional, from, to } of [...WANTED, ...NATIVE, nativeBinary(target)]) {
     const before = files.length;
     for await (const file of glob(pattern, { cwd: root })) {
       const path = file.replaceAll('\\', '/');
       files.push({ from: path, to: from === undefined ? path : join(to ?? '', path.slice(from.length + 1)) });
     }
-    if (files.length === before) unmatched.push(pattern);
+    if (files.length === before && optional !== true) unmatched.push(pattern);
   }
   return { files: files.sort((a, b) => a.to.localeCompare(b.to)), unmatched };
 }

@@ -1,0 +1,3 @@
+#pragma once
+
+#include "tensorflow/c/c_api.h"
