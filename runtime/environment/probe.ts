@@ -132,7 +132,7 @@ export function hardwareClass(flags: ReadonlySet<string>, architecture: string =
 let knownLibc: string | undefined;
 
 /** `glibc 2.36`, `musl`, or the name of a system that has but one. */
-function libc(): string {
+export function libc(): string {
   knownLibc ??= findLibc();
   return knownLibc;
 }
