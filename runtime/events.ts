@@ -18,9 +18,9 @@ export type RunEvent =
 export interface StepProgress {
   type: 'step-progress';
   step: string;
-  /** What is being done: `reading data`, `training`, `evaluating`. */
+  /** What is being done: `reading data`, `training`, `evaluating`; before it, `installing TensorFlow 2.19.1`. */
   phase: string;
-  /** 0 … 1 of the whole step. */
+  /** 0 … 1 of the whole step; while an engine is installed, of the installation. */
   share: number;
   /** Counted from 1. */
   epoch?: number;

@@ -193,9 +193,10 @@ export function worldOf(project: Project): World {
     ledger: project.ledger,
     code: () => codeState(root, store),
     who: () => who(root),
-    environment: (plan, name, folder) =>
+    environment: (plan, name, folder, resources) =>
       resolveEnvironment(name === undefined ? undefined : plan.environments[name], {
         folder,
+        resources,
         digest: async (path) => (await digestSource(store, path)).digest,
       }),
   };

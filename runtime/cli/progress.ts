@@ -21,6 +21,8 @@ export class Progress {
   readonly #running = new Map<string, StepProgress>();
   #drawn = 0;
   #last = 0;
+  /** By step: the last phase before its work that a plain line was written for. */
+  readonly #phases = new Map<string, string>();
   /** By step: the last epoch that a plain line was written for. */
   readonly #told = new Map<string, number>();
 
@@ -89,7 +91,11 @@ export class Progress {
       return;
     }
     // In a log, an epoch is one line, and of many epochs only some.
-    const { epoch, epochs } = event;
+    const { epoch, epochs, phase } = event;
+    if (/^(installing|waiting)/.test(phase) && this.#phases.get(event.step) !== phase) {
+      this.#phases.set(event.step, phase);
+      this.#line(`  ${event.step}: ${phase}`);
+    }
     if (epoch === undefined || epochs === undefined) return;
     // Progress comes now and then, not for each epoch: what counts is how far it has got since the last line.
     const told = this.#told.get(event.step);

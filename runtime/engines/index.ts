@@ -2,17 +2,23 @@
 import type { EngineName } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { Engine } from './engine.ts';
-import { tensorflowReason } from './facts.ts';
+import { type TensorflowSettings, tensorflowSettings } from './tensorflow/settings.ts';
 import { VERSIONS } from './versions.ts';
 
 export { listEngines } from './facts.ts';
 
 /**
- * Opens an engine in exactly this version. Another version, or another back end in its place, is never taken.
+ * Opens an engine in exactly this version. Another version, or another back end in its place, is never taken. TensorFlow
+ * must be installed: this opens, and fetches nothing.
  *
+ * @param settings TensorFlow's switches
  * @throws MlpipeError `engine-unknown`, `engine-version`, `engine-missing`, `engine-failed`
  */
-export async function openEngine(name: string, version: string): Promise<Engine> {
+export async function openEngine(
+  name: string,
+  version: string,
+  settings: TensorflowSettings = tensorflowSettings(undefined, {}),
+): Promise<Engine> {
   switch (name) {
     case 'wasm':
       checkVersion('wasm', version, VERSIONS.wasm);
@@ -21,11 +27,7 @@ export async function openEngine(name: string, version: string): Promise<Engine>
       checkVersion('webgpu', version, VERSIONS.webgpu);
       return (await import('./tfjs/engine.ts')).openWebgpu();
     case 'tensorflow':
-      throw new MlpipeError(tensorflowReason(), {
-        code: 'engine-missing',
-        todo: 'Run `mlpipe engine list` to see which engines can train here.',
-        exit: 2,
-      });
+      return (await import('./tfjs/engine.ts')).openTensorflow(version, settings);
     default:
       throw new MlpipeError(`There is no engine ${name}.`, {
         code: 'engine-unknown',

@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { digestOfValue } from '../../grammar/plan/canonical.ts';
-import type { Digest, EnvironmentPlan, InterpreterPlan } from '../../grammar/plan/plan.ts';
+import type { Digest, EnvironmentPlan, InterpreterPlan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { MachineFact } from '../../grammar/rules/facts.ts';
+import { settingsIdentity, tensorflowSettings } from '../engines/tensorflow/settings.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedEnvironment } from '../ledger/record.ts';
 import { evidence, hardwareIdentity, probe } from './probe.ts';
@@ -21,6 +22,8 @@ export interface ResolveOptions {
   folder: string;
   /** Of a lock file. */
   digest: (path: string) => Promise<Digest>;
+  /** What the step asks for: TensorFlow's bits depend on the number of its threads. */
+  resources?: ResourcesPlan;
   /** The machine, where it has been looked at already. */
   machine?: MachineFact;
 }
@@ -45,6 +48,9 @@ export async function resolveEnvironment(
     options.machine ?? (await probe({ before: searchFolders(options.folder), execute: plan.interpreters.length > 0 }));
   checkHardware(plan, machine);
   if (plan.engine) identity.engine = `${plan.engine.name} ${plan.engine.version}`;
+  if (plan.engine?.name === 'tensorflow') {
+    identity.tensorflow = settingsIdentity(tensorflowSettings(plan, options.resources ?? {}));
+  }
   if (plan.results) identity.results = plan.results;
   // In the key only where it is asked for: every machine would otherwise run everything once more.
   if (plan.results === 'repeatable') identity.hardware = hardwareIdentity();

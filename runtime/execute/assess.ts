@@ -39,7 +39,7 @@ export async function assess(
   for (const source of inputsOf(plan, step)) {
     inputs.push(await locate(context, source, upstream));
   }
-  const environment = await world.environment(plan, step.environment, dirname(context.file));
+  const environment = await world.environment(plan, step.environment, dirname(context.file), step.resources);
   const parts = keyParts(plan, step, inputs, environment.recorded.identity);
   const key = keyOf(parts);
   const known = { step, key, parts, inputs, environment };

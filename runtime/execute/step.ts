@@ -14,7 +14,7 @@ import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
 import { layOutputs, safeName } from './outputs.ts';
 import { describeEnd, processStart, signalGroup, signalMarked } from './process.ts';
 import { limitsOf, markOf, pathInRun, runProgram } from './program.ts';
-import { runWorker, trainingJob } from './training.ts';
+import { provideEngine, runWorker, trainingJob } from './training.ts';
 import type { PipelineContext } from './world.ts';
 
 /** Who runs, and on which state of the code. */
@@ -164,6 +164,11 @@ async function training(context: StepContext, { step, inputs, reason }: Assessme
   const { store } = context.world;
   context.emit({ type: 'step-progress', step: step.name, phase: 'reading data', share: 0 });
   const job = await trainingJob(context.plan, step, inputs, store, folder, !context.fresh);
+  await provideEngine(
+    job,
+    (phase, share) => context.emit({ type: 'step-progress', step: step.name, phase, share }),
+    context.signal,
+  );
   const done = await runWorker(
     job,
     {

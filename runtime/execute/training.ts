@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
+import { tensorflowSettings } from '../engines/tensorflow/settings.ts';
 import { VERSIONS } from '../engines/versions.ts';
 import { MlpipeError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
@@ -47,14 +48,34 @@ export async function trainingJob(
     if (!dataPlan || name === undefined) continue;
     data[name] = { plan: dataPlan, path: await placeData(store, input, folder, name) };
   }
-  const engine = plan.environments[step.environment ?? train.environment ?? '']?.engine ?? {
-    name: 'wasm',
-    version: VERSIONS.wasm,
-  };
+  const environment = plan.environments[step.environment ?? train.environment ?? ''];
+  const engine: WorkerJob['engine'] = { ...(environment?.engine ?? { name: 'wasm', version: VERSIONS.wasm }) };
+  if (engine.name === 'tensorflow') engine.settings = tensorflowSettings(environment, step.resources);
   const base = { folder, data, model, engine };
   return step.kind === 'train'
     ? { kind: 'train', step, resume, ...base }
     : { kind: 'evaluate', step, train, modelPath, ...base };
+}
+
+/**
+ * Makes the engine of a job be there. Only what is provisioned by version needs this; the rest comes with mlpipe.
+ *
+ * @param onProgress what is being done, and how far it has got (0 … 1)
+ * @throws MlpipeError as `provideTensorflow`
+ */
+export async function provideEngine(
+  { engine }: WorkerJob,
+  onProgress: (phase: string, share: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (engine.name !== 'tensorflow') return;
+  const { provideTensorflow } = await import('../engines/tensorflow/provide.ts');
+  const phase = `installing TensorFlow ${engine.version}`;
+  await provideTensorflow(engine.version, engine.settings?.distribution ?? 'cpu', {
+    signal,
+    onProgress: (share) => onProgress(phase, share),
+    onWait: () => onProgress(`waiting: another run installs TensorFlow ${engine.version}`, 0),
+  });
 }
 
 /** Runs the job to its end. @throws MlpipeError with what the worker says, `cancelled`, `worker-died` */

@@ -1,5 +1,5 @@
 /** What execution needs of the other rooms, as one value, so that each part says what it depends on. */
-import type { Digest, Plan } from '../../grammar/plan/plan.ts';
+import type { Digest, Plan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { CodeState, RecordedEnvironment, RunRecord, StoredRecord } from '../ledger/record.ts';
 import type { Store } from '../store/store.ts';
 
@@ -9,7 +9,12 @@ export interface World {
   store: Store;
   ledger: ExecutionLedger;
   /** What a step's environment is on this machine. @throws MlpipeError where the machine has not what is pinned. */
-  environment(plan: Plan, name: string | undefined, folder: string): Promise<ResolvedEnvironment>;
+  environment(
+    plan: Plan,
+    name: string | undefined,
+    folder: string,
+    resources: ResourcesPlan,
+  ): Promise<ResolvedEnvironment>;
   /** The state of the code, kept as far as it is not committed. */
   code(): Promise<CodeState | null>;
   who(): Promise<RunRecord['who']>;

@@ -17,7 +17,7 @@ const PREDICTIONS_LIMIT = 10_000;
 
 export async function runEvaluation(job: EvaluateJob, { send, signal }: JobContext): Promise<Done> {
   const { step, train, model: plan, folder } = job;
-  const engine = await openEngine(job.engine.name, job.engine.version);
+  const engine = await openEngine(job.engine.name, job.engine.version, job.engine.settings);
   const reader = dataReader(job.data, plan, train.target, {
     signal,
     onProgress: (share) => send({ type: 'progress', phase: 'reading data', share: share * 0.5 }),

@@ -1,5 +1,6 @@
 /** What a worker is told, and what it says: plain data over the process's IPC channel. */
 import type { DataPlan, EvaluateStep, ModelPlan, TrainStep } from '../../grammar/plan/plan.ts';
+import type { TensorflowSettings } from '../engines/tensorflow/settings.ts';
 import type { RecordedGate } from '../ledger/record.ts';
 
 export type WorkerJob = TrainJob | EvaluateJob;
@@ -10,7 +11,7 @@ interface JobBase {
   /** By data set: its plan and where its content lies on this machine. */
   data: Record<string, { plan: DataPlan; path: string }>;
   model: ModelPlan;
-  engine: { name: string; version: string };
+  engine: { name: string; version: string /** Of TensorFlow alone. */; settings?: TensorflowSettings };
 }
 
 export interface TrainJob extends JobBase {

@@ -33,7 +33,7 @@ const READING_SHARE = 0.05;
 export async function runTraining(job: TrainJob, context: JobContext): Promise<Done> {
   const { step, model: plan, folder } = job;
   const { signal, send } = context;
-  const engine = await openEngine(job.engine.name, job.engine.version);
+  const engine = await openEngine(job.engine.name, job.engine.version, job.engine.settings);
   const reader = dataReader(job.data, plan, step.target, {
     signal,
     onProgress: (share) => send({ type: 'progress', phase: 'reading data', share: share * READING_SHARE }),

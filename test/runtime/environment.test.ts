@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOf, digestOfValue } from '../../grammar/plan/canonical.ts';
-import type { EnvironmentPlan } from '../../grammar/plan/plan.ts';
+import type { EnvironmentPlan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { hardwareClass, probe } from '../../runtime/environment/probe.ts';
 import { resolveEnvironment } from '../../runtime/environment/resolve.ts';
@@ -102,6 +102,21 @@ describe('an environment', () => {
     const { cpuClass, libc } = recorded.identity.hardware as { cpuClass: string; libc: string };
     assert.equal(cpuClass, recorded.evidence.cpuClass);
     assert.ok(process.platform !== 'linux' || /^glibc \d|^musl/.test(libc), libc);
+  });
+
+  it('has the switches of TensorFlow in its identity, the threads that the step asks for among them', async () => {
+    const environment = plan({ engine: { name: 'tensorflow', version: '2.19.1' }, results: 'close' });
+    const identity = async (resources: ResourcesPlan) =>
+      (await resolveEnvironment(environment, { folder, machine, resources, digest: async () => digestOf('') })).recorded
+        .identity.tensorflow;
+    assert.deepEqual(await identity({}), {
+      distribution: 'cpu',
+      threads: '1',
+      oneDnn: 'on',
+      deterministicOps: 'off',
+    });
+    assert.notDeepEqual(await identity({ cpus: 2 }), await identity({}));
+    assert.deepEqual(await identity({ memory: 2 ** 30, time: 60 }), await identity({}));
   });
 
   it('that is not named is said to be unpinned', async () => {

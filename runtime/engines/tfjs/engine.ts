@@ -1,9 +1,11 @@
 /** `Engine` by TensorFlow.js, whatever back end computes. */
 import type { EngineName } from '../../../grammar/plan/plan.ts';
 import type { Engine } from '../engine.ts';
+import type { TensorflowSettings } from '../tensorflow/settings.ts';
 import { dawnVersion, VERSIONS } from '../versions.ts';
 import { type Library, loadLibrary } from './library.ts';
 import { buildModel, meanLossOf, openModel, type Session } from './model.ts';
+import { startTensorflow, TENSORFLOW_BACKEND } from './tensorflow.ts';
 import { startWasm } from './wasm.ts';
 import { startWebgpu } from './webgpu.ts';
 
@@ -24,6 +26,19 @@ export async function openWebgpu(): Promise<Engine> {
     identity: { engine: 'webgpu', version: VERSIONS.webgpu, dawn: dawnVersion() },
     evidence: { ...adapter },
   });
+}
+
+/** The same bits on the same class of hardware, where its switches ask for that; otherwise close. */
+export async function openTensorflow(version: string, settings: TensorflowSettings): Promise<Engine> {
+  const library = await loadLibrary();
+  const { identity, evidence } = await startTensorflow(library.core, version, settings);
+  return tfjsEngine(
+    'tensorflow',
+    version,
+    library,
+    { identity: { engine: 'tensorflow', version, ...identity }, evidence },
+    TENSORFLOW_BACKEND,
+  );
 }
 
 export function tfjsEngine(

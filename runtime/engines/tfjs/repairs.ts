@@ -1,4 +1,4 @@
-/** Faults of tfjs 4.22 that every back end has, mended where they can be without touching its code. */
+/** Faults of tfjs 4.22 that its back ends share, mended where they can be without touching its code. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Core, Library } from './library.ts';
 
@@ -18,6 +18,9 @@ interface PoolAttributes {
   pad: 'valid' | 'same' | number;
 }
 
+/** TensorFlow's own kernel divides by what a window has. */
+const RIGHT_BY_ITSELF: readonly string[] = ['tensorflow'];
+
 /**
  * Forward, a window at the border is divided by the inputs that it has; backward, tfjs divides by the window's whole
  * size. The gradient is scaled by the quotient of the two before it goes back.
@@ -33,7 +36,9 @@ function averagePoolGradient(core: Core): void {
       return {
         x: () => {
           const gradient = dy as Tensor4D; // one gradient, of the one output
-          const scaled = core.mul(gradient, windowQuotients(core, x, { filterSize, strides, pad })) as Tensor4D;
+          const scaled = RIGHT_BY_ITSELF.includes(core.getBackend())
+            ? gradient
+            : (core.mul(gradient, windowQuotients(core, x, { filterSize, strides, pad })) as Tensor4D);
           // The pool's gradient is not among the operations that tfjs exports.
           return core.engine().runKernel('AvgPoolGrad', { dy: scaled, input: x }, attributes as never) as Tensor;
         },
