@@ -11,6 +11,13 @@ import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { listEngines } from './engines/index.ts';
+import {
+  type InstalledTensorflow,
+  listInstalled,
+  removeInstalled,
+  verifyInstalled,
+} from './engines/tensorflow/installed.ts';
+import type { Distribution } from './engines/tensorflow/platform.ts';
 import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
@@ -442,6 +449,38 @@ export async function doctor(project: Project): Promise<{ ok: boolean; points: D
 
 export function engines(): Promise<EngineFact[]> {
   return listEngines();
+}
+
+/** Fetches and unpacks a version of TensorFlow, where it is not there yet or not whole. @throws MlpipeError as `provideTensorflow` */
+export async function installTensorflow(
+  version: string,
+  distribution: Distribution,
+  options: { onProgress?: (share: number) => void; signal?: AbortSignal } = {},
+): Promise<{ folder: string }> {
+  const { provideTensorflow } = await import('./engines/tensorflow/provide.ts');
+  return provideTensorflow(version, distribution, { ...options, thorough: true });
+}
+
+/** Reads every byte of an installed TensorFlow. @throws MlpipeError `engine-missing`, `engine-damaged` */
+export async function verifyTensorflow(version: string, distribution: Distribution): Promise<void> {
+  await verifyInstalled(installedTensorflow(version, distribution));
+}
+
+/** Takes a version of TensorFlow out of the user's cache. @throws MlpipeError `engine-missing` */
+export function removeTensorflow(version: string, distribution: Distribution): void {
+  removeInstalled(installedTensorflow(version, distribution));
+}
+
+function installedTensorflow(version: string, distribution: Distribution): InstalledTensorflow {
+  const all = listInstalled();
+  const found = all.find(({ manifest }) => manifest.version === version && manifest.distribution === distribution);
+  if (found) return found;
+  const versions = all.map(({ manifest }) => `${manifest.version} (${manifest.distribution})`);
+  throw new MlpipeError(`TensorFlow ${version} (${distribution}) is not installed.`, {
+    code: 'engine-missing',
+    todo: versions.length === 0 ? 'No version is.' : `Installed: ${versions.join(', ')}.`,
+    exit: EXIT.usage,
+  });
 }
 
 export function machine(): Promise<MachineFact> {

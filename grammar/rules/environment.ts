@@ -110,7 +110,21 @@ export const engineMustBeProvisionable: Rule<ast.EngineFact> = (fact, report, { 
       node: fact,
       property: 'engine',
     });
-  } else if (engine.versions.length > 0 && !engine.versions.includes(fact.version)) {
+  } else if (engine.versions.includes(fact.version)) {
+    return;
+  } else if (engine.installableFrom !== undefined) {
+    // Whether an index has a newer one is found out by whoever installs it.
+    if (!isOlder(fact.version, engine.installableFrom)) return;
+    report({
+      code: 'MLP3006',
+      message: `\`${engine.name}\` ${fact.version} cannot be had here; \`${engine.installableFrom}\` and newer can. Use one of these.`,
+      node: fact,
+      property: 'version',
+      fixes: [...new Set([...engine.versions, engine.installableFrom])].flatMap((version) =>
+        replaceNode(`Use ${version}`, fact, `"${version}"`, 'version'),
+      ),
+    });
+  } else if (engine.versions.length > 0) {
     report({
       code: 'MLP3006',
       message: `\`${engine.name}\` ${fact.version} cannot be had here; ${listed(engine.versions)} can. Use one of these.`,
@@ -120,6 +134,14 @@ export const engineMustBeProvisionable: Rule<ast.EngineFact> = (fact, report, { 
     });
   }
 };
+
+/** By the three numbers of an exact version. */
+function isOlder(version: string, than: string): boolean {
+  const numbers = (text: string): number[] => text.replace(/^v/, '').split(/[-+.]/, 3).map(Number);
+  const other = numbers(than);
+  const at = numbers(version).findIndex((number, index) => number !== other[index]);
+  return at >= 0 && (numbers(version)[at] ?? 0) < (other[at] ?? 0);
+}
 
 export const trainingShouldBeSeeded: Rule<ast.Train> = (train, report) => {
   if (train.facts.some(ast.isSeedFact) || train.facts.length === 0) return;

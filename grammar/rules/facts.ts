@@ -77,8 +77,10 @@ export interface EngineFact {
   name: EngineName;
   /** `installed`: can train now. `installable`: can be provisioned. `impossible`: never on this machine. */
   state: 'installed' | 'installable' | 'impossible';
-  /** The versions that are installed, or that can be. */
+  /** The versions that are installed; of an engine that comes in one version, that one. */
   versions: string[];
+  /** The oldest version that is fetched where it is pinned and not installed; nothing where none is. */
+  installableFrom?: string;
   /** Why not, in one sentence, and what to do. */
   reason?: string;
   /** Layers, losses and optimizers that this engine cannot train or trains wrongly, with the reason. */

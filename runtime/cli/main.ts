@@ -158,7 +158,11 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
       .default('recorded'),
   )
   .option('--keep', 'leave the clean place, to be looked at');
-command('engine <what> [name]', 'what can train here: list', async () => (await machine()).engine);
+command(
+  'engine <what> [name]',
+  'what can train here: list; install, remove or verify a version: tensorflow@2.19.1',
+  async () => (await machine()).engine,
+).option('--gpu', 'the build for NVIDIA’s graphics processors');
 command('doctor', 'what works on this machine, and how to mend the rest', async () => (await machine()).doctor);
 command('schema [name]', 'the JSON Schema of a --json shape', async () => (await machine()).schema);
 command('lsp', 'the language server, over stdio', async () => (await machine()).lsp).allowUnknownOption();

@@ -1,6 +1,10 @@
 /** What can train here, what could, and what never will, with the reason. Loads no engine. */
 import type { EngineFact } from '../../grammar/rules/facts.ts';
-import { missingForTensorflow, probeAdapter } from './probe.ts';
+import { probeAdapter } from './probe.ts';
+import { addonState } from './tensorflow/addon.ts';
+import { possibleHere } from './tensorflow/here.ts';
+import { listInstalled } from './tensorflow/installed.ts';
+import { OLDEST_VERSION } from './tensorflow/version.ts';
 import { VERSIONS } from './versions.ts';
 
 /**
@@ -8,7 +12,7 @@ import { VERSIONS } from './versions.ts';
  * mended (`tfjs/kernels/`, `tfjs/repairs.ts`, own optimizers) or not in the language: three-dimensional convolution,
  * dilated convolution, mirrored padding, centered RMSProp.
  */
-const CANNOT_TRAIN = { wasm: {}, webgpu: {} } as const;
+const CANNOT_TRAIN = { tensorflow: {}, wasm: {}, webgpu: {} } as const;
 
 /** Operations whose sums are made in an order that differs from run to run, on WebGPU. */
 export const WEBGPU_UNORDERED: readonly string[] = ['embedding', 'dense and convolution with large inner sums'];
@@ -46,23 +50,27 @@ async function webgpuFact(): Promise<EngineFact> {
   return { ...common, state: 'installed' };
 }
 
+/** Looks at the disk alone: whether an index has a version is found out when it is installed. */
 function tensorflowFact(): EngineFact {
+  const common = { name: 'tensorflow' as const, cannotTrain: { ...CANNOT_TRAIN.tensorflow }, deterministic: true };
+  const here = possibleHere();
+  const addon = addonState();
+  const why = !here.possible ? here.reason : addon.state === 'impossible' ? `${addon.reason}.` : undefined;
+  if (why !== undefined) {
+    return {
+      ...common,
+      state: 'impossible',
+      versions: [],
+      reason: `TensorFlow cannot train here: ${why} Train with \`engine wasm "${VERSIONS.wasm}"\`.`,
+    };
+  }
+  const versions = [...new Set(listInstalled().map(({ manifest: { version } }) => version))];
+  if (versions.length > 0) return { ...common, state: 'installed', versions, installableFrom: OLDEST_VERSION };
   return {
-    name: 'tensorflow',
-    state: 'impossible',
-    versions: [],
-    reason: tensorflowReason(),
-    cannotTrain: {},
-    deterministic: true,
+    ...common,
+    state: 'installable',
+    versions,
+    installableFrom: OLDEST_VERSION,
+    reason: `TensorFlow ${OLDEST_VERSION} or newer is installed by the first run that pins it, or by \`mlpipe engine install tensorflow@2.19.1\`. Until then, \`engine wasm "${VERSIONS.wasm}"\` needs nothing.`,
   };
-}
-
-/** In one sentence, and what to do. */
-export function tensorflowReason(): string {
-  const missing = missingForTensorflow();
-  const what =
-    missing.length > 0
-      ? `${missing.join(', and ')}.`
-      : 'it is installed, but this version of mlpipe does not use it yet.';
-  return `TensorFlow cannot train here: ${what} Train with \`engine wasm "${VERSIONS.wasm}"\`.`;
 }

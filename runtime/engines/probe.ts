@@ -3,9 +3,7 @@
  * along.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
@@ -62,24 +60,6 @@ function askForAdapter(): Promise<AdapterProbe> {
       },
     );
   });
-}
-
-/** What the TensorFlow engine still lacks here, as sentences; empty when nothing is. */
-export function missingForTensorflow(): string[] {
-  let folder: string;
-  try {
-    folder = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
-  } catch {
-    return ['The package `@tensorflow/tfjs-node` is not installed.'];
-  }
-  const missing: string[] = [];
-  const binding = join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
-  if (!existsSync(binding)) missing.push('its native binding `tfjs_binding.node` has not been built');
-  const libraries = ['libtensorflow.so', 'libtensorflow.2.dylib', 'tensorflow.dll'];
-  if (!libraries.some((name) => existsSync(join(folder, 'deps', 'lib', name)))) {
-    missing.push('the TensorFlow library itself is not here');
-  }
-  return missing;
 }
 
 function lastLine(text: string): string {

@@ -52,7 +52,10 @@ describe('wrong usage', () => {
     ['a pipeline without steps', ['-C', 'broken', 'run', 'empty.mlpipe'], /no steps/],
     ['Slurm', ['-C', 'one', 'run', '--executor', 'slurm'], /not there yet/],
     ['a command of a later version', ['serve', 'learn', '--port', '80'], /`mlpipe serve` is not there yet/],
-    ['an engine to install', ['engine', 'install', 'tensorflow'], /not there yet/],
+    ['an engine without a version', ['engine', 'install', 'tensorflow'], /needs an engine and its version/],
+    ['an engine that comes along', ['engine', 'install', 'wasm@4.22.0'], /nothing to install/],
+    ['an engine too old', ['engine', 'install', 'tensorflow@2.9.1'], /before 2\.12\.0 its packages/],
+    ['nothing to do with an engine', ['engine', 'start', 'tensorflow@2.19.1'], /does not know start/],
   ];
   for (const [what, words, says] of wrong) {
     it(`${what}: exit 2, and what to do next`, async () => {

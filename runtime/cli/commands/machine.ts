@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
-import { answer, type Output, paint, table } from '../output.ts';
+import { answer, type Output, paint, table, talk } from '../output.ts';
 import { SCHEMAS, schemaDocument } from '../schemas.ts';
 
 interface Context {
@@ -13,27 +13,84 @@ interface Context {
   version: string;
 }
 
-export async function engine({ output }: Context, _options: unknown, what = 'list'): Promise<ExitCode> {
-  if (what !== 'list') {
-    throw new MlpipeError(`\`mlpipe engine ${what}\` is not there yet.`, {
-      code: 'not-yet',
-      todo: '`mlpipe engine list` says what can train here, and what the rest needs.',
+export async function engine(
+  { output }: Context,
+  options: { gpu?: boolean },
+  what = 'list',
+  name?: string,
+): Promise<ExitCode> {
+  if (what === 'list') return tellEngines(output, engineTable);
+  const { version } = wantedEngine(what, name);
+  const distribution = options.gpu === true ? 'gpu' : 'cpu';
+  switch (what) {
+    case 'install': {
+      const told = installationTeller(output, `installing TensorFlow ${version}`);
+      const { folder } = await api.installTensorflow(version, distribution, told);
+      return tellEngines(output, () => `TensorFlow ${version} is installed: ${folder}\n`);
+    }
+    case 'verify':
+      await api.verifyTensorflow(version, distribution);
+      return tellEngines(output, () => `TensorFlow ${version} is what was installed, byte for byte.\n`);
+    default:
+      api.removeTensorflow(version, distribution);
+      return tellEngines(output, () => `TensorFlow ${version} is removed. A run that pins it installs it again.\n`);
+  }
+}
+
+/** With `--json` every word of `engine` answers what can train then. */
+async function tellEngines(output: Output, text: (engines: Awaited<ReturnType<typeof api.engines>>) => string) {
+  const engines = await api.engines();
+  answer(output, engines, () => text(engines));
+  return EXIT.yes;
+}
+
+function engineTable(engines: Awaited<ReturnType<typeof api.engines>>): string {
+  return table(
+    engines.map(({ name, state, versions, installableFrom, reason, deterministic }) => [
+      name,
+      paint(state === 'installed' ? 'green' : 'yellow', state, process.stdout),
+      [...versions, ...(installableFrom === undefined ? [] : [`any from ${installableFrom} on`])].join(', '),
+      deterministic ? 'repeatable' : 'close',
+      reason ?? '',
+    ]),
+  );
+}
+
+/** `tensorflow@2.19.1` */
+function wantedEngine(what: string, word: string | undefined): { version: string } {
+  if (!['install', 'remove', 'verify'].includes(what)) {
+    throw new MlpipeError(`\`mlpipe engine\` does not know ${what}.`, {
+      code: 'usage',
+      todo: 'Write `engine list`, `engine install`, `engine remove` or `engine verify`.',
       exit: EXIT.usage,
     });
   }
-  const engines = await api.engines();
-  answer(output, engines, () =>
-    table(
-      engines.map(({ name, state, versions, reason, deterministic }) => [
-        name,
-        paint(state === 'installed' ? 'green' : 'yellow', state, process.stdout),
-        versions.join(', '),
-        deterministic ? 'repeatable' : 'close',
-        reason ?? '',
-      ]),
-    ),
+  const [name, version] = (word ?? '').split('@');
+  if (name === 'tensorflow' && version) return { version };
+  const comes = name === 'wasm' || name === 'webgpu';
+  throw new MlpipeError(
+    comes
+      ? `${name} comes with mlpipe: there is nothing to ${what}.`
+      : `\`engine ${what}\` needs an engine and its version.`,
+    { code: 'usage', todo: `Write for example \`mlpipe engine ${what} tensorflow@2.19.1\`.`, exit: EXIT.usage },
   );
-  return EXIT.yes;
+}
+
+/** In a terminal one line that is written over; elsewhere a line at the beginning, as a log has no use for more. */
+function installationTeller(output: Output, what: string): { onProgress: (share: number) => void } {
+  let last = -1;
+  return {
+    onProgress(share) {
+      if (output.quiet) return;
+      const percent = Math.floor(share * 100);
+      if (process.stderr.isTTY !== true) {
+        if (last < 0) talk(output, what);
+      } else if (percent !== last) {
+        process.stderr.write(`\r${what} ${percent} %${percent >= 100 ? '\n' : ''}`);
+      }
+      last = percent;
+    },
+  };
 }
 
 export async function doctor({ folder, output }: Context): Promise<ExitCode> {
