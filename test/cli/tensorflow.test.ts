@@ -6,9 +6,9 @@ import { findInstalled } from '../../runtime/engines/tensorflow/installed.ts';
 import type { RunEvent } from '../../runtime/events.ts';
 import type { RunRecord } from '../../runtime/ledger/record.ts';
 import { type PackageIndex, startPackageIndex } from '../runtime/support/package-index.ts';
-import { MIDDLE, needTensorflow } from '../runtime/support/tensorflow.ts';
+import { MIDDLE, needTensorflow, OLDEST } from '../runtime/support/tensorflow.ts';
 import { writeWheel } from '../runtime/support/wheel.ts';
-import { ended, ensureBuilt, launch, mlpipe, remove, root, temporaryFolder } from './support.ts';
+import { ended, ensureBuilt, launch, mlpipe, remove, root, temporaryFolder, until } from './support.ts';
 
 describe('a pipeline that pins TensorFlow', function () {
   if (process.platform !== 'linux') return;
@@ -20,7 +20,7 @@ describe('a pipeline that pins TensorFlow', function () {
   const project = () => join(folder, 'digits');
 
   before(async function () {
-    await needTensorflow(this, MIDDLE);
+    await needTensorflow(this, OLDEST, MIDDLE);
     ensureBuilt();
     folder = temporaryFolder();
     fs.cpSync(join(root, 'examples/digits/data'), join(project(), 'data'), { recursive: true });
@@ -78,6 +78,22 @@ describe('a pipeline that pins TensorFlow', function () {
     assert.equal(run.code, 1);
     assert.match(run.stderr, /TensorFlow 2\.18\.1 is not installed, and MLPIPE_OFFLINE forbids/);
     assert.match(run.stderr, /Next: .*mlpipe engine install tensorflow@2\.18\.1/);
+  });
+
+  it('can be cancelled while it is fetched', async () => {
+    index.slow = 100;
+    const child = launch(['-C', project(), 'run'], { environment });
+    child.stderr?.once('data', () =>
+      until(() => index.asked.some(({ url }) => url.startsWith('/files/')), 'a download').then(() =>
+        child.kill('SIGINT'),
+      ),
+    );
+    const { code, stderr } = await ended(child);
+    index.slow = 0;
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /recognise cancelled/);
+    assert.equal(fs.existsSync(join(folder, 'cache/tensorflow/leases')), true);
+    assert.deepEqual(fs.readdirSync(join(folder, 'cache/tensorflow/leases')), []);
   });
 
   it('fetches it, trains in a process of its own, passes the gate, and records what was loaded', async () => {
@@ -149,6 +165,37 @@ describe('a pipeline that pins TensorFlow', function () {
     const status = await call('status');
     fs.writeFileSync(file, text);
     assert.match(status.stdout, /recognise\s+stale\s+.*environment/);
+  });
+
+  it('trains by two versions at once', async () => {
+    const text = fs.readFileSync(join(project(), 'digits.mlpipe'), 'utf8').replace(/epochs +8/, 'epochs     2');
+    const environmentBlock = /environment cpu \{[^}]*\}\n/.exec(text)?.[0] ?? '';
+    const trainBlock = /train recognise \{[^}]*\}\n/.exec(text)?.[0] ?? '';
+    const both = join(folder, 'both');
+    fs.cpSync(join(project(), 'data'), join(both, 'data'), { recursive: true });
+    const other = (block: string) =>
+      block
+        .replace(MIDDLE, OLDEST)
+        .replace(/\bcpu\b/, 'old')
+        .replace('recognise', 'again');
+    fs.writeFileSync(
+      join(both, 'both.mlpipe'),
+      text
+        .replace(/evaluate recognise[^}]*\}\n?/, '')
+        .replace(environmentBlock, `${environmentBlock}\n${other(environmentBlock)}`)
+        .replace(trainBlock, `${trainBlock}\n${other(trainBlock)}`),
+    );
+    // Out of the user's own cache, where both are.
+    const run = await mlpipe(['-C', both, 'run', '-j', '2', '--events']);
+    assert.equal(run.code, 0, run.stderr);
+    const events = run.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as RunEvent);
+    const kinds = events.map(({ type }) => type);
+    assert.ok(kinds.lastIndexOf('step-started') < kinds.indexOf('step-finished'), 'both were at work together');
+    const versions = events.flatMap((event) => (event.type === 'step-finished' ? [event.engine?.version ?? ''] : []));
+    assert.deepEqual(versions.sort(), [OLDEST, MIDDLE]);
   });
 
   it('keeps it installed, proves it, and takes it away', async () => {

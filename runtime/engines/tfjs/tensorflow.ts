@@ -57,11 +57,11 @@ function takeCoreForWhole(core: Core): void {
 }
 
 /**
- * Node 23 took a function away that tfjs-node 4.22 calls, and warns of another. tfjs-node has mended it in its sources
- * and never released it.
+ * tfjs-node 4.22 calls two functions of which an older Node warns; Node 23 has taken one of them away. tfjs-node has mended
+ * that in its sources and never released it.
  */
 function mendUtil(): void {
   const old = util as unknown as Record<string, unknown>; // its types know only what the newest Node has
-  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  old.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
   old.isArray = Array.isArray;
 }
