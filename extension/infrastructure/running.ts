@@ -116,11 +116,18 @@ function takesPart(running: Running, step: string): boolean {
   return running.asked.length === 0 || running.asked.includes(step);
 }
 
+/** Whether an engine is fetched before the step itself begins; the share is then of that. */
+export function isInstalling({ phase }: StepProgress): boolean {
+  return phase.startsWith('installing ');
+}
+
 /** 0 … 1 of the whole run: every step counts the same, because nobody knows beforehand how long one takes. */
 export function shareOf(running: Running): number {
   if (running.planned.length === 0) return 0;
   let done = running.finished.length;
-  for (const { progress } of running.current.values()) done += progress?.share ?? 0;
+  for (const { progress } of running.current.values()) {
+    if (progress !== undefined && !isInstalling(progress)) done += progress.share;
+  }
   return Math.min(1, done / running.planned.length);
 }
 

@@ -113,17 +113,7 @@ export const engineMustBeProvisionable: Rule<ast.EngineFact> = (fact, report, { 
   } else if (engine.versions.includes(fact.version)) {
     return;
   } else if (engine.installableFrom !== undefined) {
-    // Whether an index has a newer one is found out by whoever installs it.
-    if (!isOlder(fact.version, engine.installableFrom)) return;
-    report({
-      code: 'MLP3006',
-      message: `\`${engine.name}\` ${fact.version} cannot be had here; \`${engine.installableFrom}\` and newer can. Use one of these.`,
-      node: fact,
-      property: 'version',
-      fixes: [...new Set([...engine.versions, engine.installableFrom])].flatMap((version) =>
-        replaceNode(`Use ${version}`, fact, `"${version}"`, 'version'),
-      ),
-    });
+    reportWhatCannotBeFetched(fact, fact.version, { ...engine, installableFrom: engine.installableFrom }, report);
   } else if (engine.versions.length > 0) {
     report({
       code: 'MLP3006',
@@ -134,6 +124,35 @@ export const engineMustBeProvisionable: Rule<ast.EngineFact> = (fact, report, { 
     });
   }
 };
+
+/** What is newer than all that is known may be there by now: that is found out by whoever installs it. */
+function reportWhatCannotBeFetched(
+  fact: ast.EngineFact,
+  version: string,
+  { name, versions, installableFrom, known = [] }: EngineFact & { installableFrom: string },
+  report: Parameters<Rule<ast.EngineFact>>[1],
+): void {
+  const newest = known.at(-1);
+  const isOld = isOlder(version, installableFrom);
+  // Previews are spelled in more than one way, and nobody takes one by mistake.
+  const isNone = newest !== undefined && isOlder(version, newest) && !known.includes(version) && !/[-+]/.test(version);
+  if (!isOld && !isNone) return;
+  const released = known.filter((each) => /^\d+\.\d+\.\d+$/.test(each));
+  const near = released.filter((each) => each.split('.', 2).join('.') === version.split('.', 2).join('.'));
+  const usable = isOld
+    ? [...versions, installableFrom]
+    : near.length > 0
+      ? near
+      : [...versions, newest ?? installableFrom];
+  const can = isOld ? `\`${installableFrom}\` and newer can` : `${listed([...new Set(usable)])} can`;
+  report({
+    code: 'MLP3006',
+    message: `\`${name}\` ${version} cannot be had here; ${can}. Use one of these.`,
+    node: fact,
+    property: 'version',
+    fixes: [...new Set(usable)].flatMap((each) => replaceNode(`Use ${each}`, fact, `"${each}"`, 'version')),
+  });
+}
 
 /** By the three numbers of an exact version. */
 function isOlder(version: string, than: string): boolean {

@@ -81,6 +81,8 @@ export interface EngineFact {
   versions: string[];
   /** The oldest version that is fetched where it is pinned and not installed; nothing where none is. */
   installableFrom?: string;
+  /** The versions that can be fetched, as far as that has been asked, the oldest first; newer ones may have come since. */
+  known?: string[];
   /** Why not, in one sentence, and what to do. */
   reason?: string;
   /** Layers, losses and optimizers that this engine cannot train or trains wrongly, with the reason. */

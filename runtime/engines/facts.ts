@@ -3,7 +3,7 @@ import type { EngineFact } from '../../grammar/rules/facts.ts';
 import { probeAdapter } from './probe.ts';
 import { addonState } from './tensorflow/addon.ts';
 import { possibleHere } from './tensorflow/here.ts';
-import { listInstalled } from './tensorflow/installed.ts';
+import { knownVersions, listInstalled } from './tensorflow/installed.ts';
 import { OLDEST_VERSION } from './tensorflow/version.ts';
 import { VERSIONS } from './versions.ts';
 
@@ -65,12 +65,14 @@ function tensorflowFact(): EngineFact {
     };
   }
   const versions = [...new Set(listInstalled().map(({ manifest: { version } }) => version))];
-  if (versions.length > 0) return { ...common, state: 'installed', versions, installableFrom: OLDEST_VERSION };
+  const known = knownVersions();
+  const more = { installableFrom: OLDEST_VERSION, ...(known.length > 0 ? { known } : {}) };
+  if (versions.length > 0) return { ...common, ...more, state: 'installed', versions };
   return {
     ...common,
+    ...more,
     state: 'installable',
     versions,
-    installableFrom: OLDEST_VERSION,
     reason: `TensorFlow ${OLDEST_VERSION} or newer is installed by the first run that pins it, or by \`mlpipe engine install tensorflow@2.19.1\`. Until then, \`engine wasm "${VERSIONS.wasm}"\` needs nothing.`,
   };
 }

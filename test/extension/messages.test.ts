@@ -100,6 +100,16 @@ describe('what is said while a pipeline runs', () => {
     assert.equal(progressLine(running), 'cancelling …');
   });
 
+  it('says how far an engine is fetched, which is no part of the step', () => {
+    const runs = new RunningRuns();
+    const running = runs.begin(FILE, []);
+    for (const event of events.slice(0, 2)) runs.receive(FILE, event);
+    const phase = 'installing TensorFlow 2.19.1';
+    runs.receive(FILE, { type: 'step-progress', step: 'recognise', phase, share: 0.437 });
+    assert.equal(progressLine(running), 'recognise · installing TensorFlow 2.19.1 43 %');
+    assert.equal(shareOf(running), 0);
+  });
+
   it('counts an event to the run that the step belongs to', () => {
     const runs = new RunningRuns();
     const first = runs.begin(FILE, ['prepare']);

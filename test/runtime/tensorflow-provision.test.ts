@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   findInstalled,
+  knownVersions,
   listInstalled,
   removeInstalled,
   verifyInstalled,
@@ -129,6 +130,7 @@ describe('installing TensorFlow', function () {
     offer('2.19.1', { platform: 'macosx_12_0_arm64' });
     offer('2.18.1');
     await assert.rejects(provision('2.19.1'), refused('engine-version', /no TensorFlow 2\.19\.1 .*It has 2\.18\.1/));
+    assert.deepEqual(knownVersions(cache), ['2.18.1'], 'what it has is remembered');
   });
 
   it('refuses what is older than the library, and what is no exact version', async () => {
@@ -161,6 +163,18 @@ describe('installing TensorFlow', function () {
     assert.equal(ranges.length, 3);
     assert.equal(ranges[0], undefined);
     for (const range of ranges.slice(1)) assert.match(range ?? '', /^bytes=[1-9]\d*-$/);
+  });
+
+  it('begins anew where what an earlier attempt has left is something else', async () => {
+    const { sha256 } = offer('2.19.1');
+    const part = join(cache, 'tensorflow', 'downloads', `${sha256}.part`);
+    fs.mkdirSync(dirname(part), { recursive: true });
+    fs.writeFileSync(part, 'not the beginning of this file');
+    await provision('2.19.1');
+    assert.deepEqual(
+      downloads().map(({ range }) => range),
+      ['bytes=30-', undefined],
+    );
   });
 
   it('is whole or not there where its process is killed, and goes on from what was fetched', async () => {

@@ -1,7 +1,7 @@
 /** What is said while a pipeline runs and when it has ended. Plain functions of what the runtime answered. */
 import { basename } from 'node:path';
 import type { RunAnswer, RunStepAnswer } from '../../../runtime/rpc/protocol.ts';
-import { foremostStep, type Running, type RunningStep } from '../../infrastructure/running.ts';
+import { foremostStep, isInstalling, type Running, type RunningStep } from '../../infrastructure/running.ts';
 import { spokenMetric, spokenSeconds } from '../../infrastructure/wording.ts';
 
 /** What was asked for, as a name: `recognise` (the first step; what else runs is there for it), `digits.mlpipe`. */
@@ -29,6 +29,7 @@ export function shortProgress(running: Running, step?: string): string {
 
 function stepWords({ progress }: RunningStep): string[] {
   if (progress === undefined) return ['starting'];
+  if (isInstalling(progress)) return [`${progress.phase} ${Math.floor(progress.share * 100)} %`];
   const epoch =
     progress.epoch === undefined
       ? progress.phase

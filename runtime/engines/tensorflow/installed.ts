@@ -13,6 +13,8 @@ import { compareVersions } from './version.ts';
 
 export const MANIFEST_FORMAT = 'mlpipe-tensorflow/1';
 
+const KNOWN = `versions-${process.platform}-${process.arch}.json`;
+
 export interface TensorflowManifest {
   format: typeof MANIFEST_FORMAT;
   version: string;
@@ -91,6 +93,25 @@ export async function verifyInstalled(found: InstalledTensorflow): Promise<void>
       throw damaged(found, `${name} cannot be read`, cause);
     }
     if (hash.digest('hex') !== sha256) throw damaged(found, `${name} is not what was installed`);
+  }
+}
+
+/** Remembers which versions an index had, so that a rule can tell a version that there never was from one not yet here. */
+export function rememberVersions(versions: readonly string[], cache?: string): void {
+  const all = [...new Set([...knownVersions(cache), ...versions])].sort(compareVersions);
+  const path = join(tensorflowFolder(cache), KNOWN);
+  fs.writeFileSync(`${path}.${process.pid}`, `${JSON.stringify(all)}\n`);
+  fs.renameSync(`${path}.${process.pid}`, path);
+}
+
+/** Every version that an index had when it was asked, the oldest first; nothing where none has been asked. */
+export function knownVersions(cache?: string): string[] {
+  try {
+    const versions: unknown = JSON.parse(fs.readFileSync(join(tensorflowFolder(cache), KNOWN), 'utf8'));
+    return Array.isArray(versions) ? versions.filter((version) => typeof version === 'string') : [];
+  } catch {
+    // Not asked yet.
+    return [];
   }
 }
 

@@ -55,7 +55,8 @@ export function openTensorflowLibrary(version: string, settings: TensorflowSetti
 
 async function open(version: string, settings: TensorflowSettings): Promise<OpenTensorflow> {
   platformHere();
-  const installed = findInstalled(version, settings.distribution);
+  const exact = wheelVersion(version);
+  const installed = exact === undefined ? undefined : findInstalled(version, settings.distribution);
   if (installed === undefined) {
     throw new MlpipeError(`TensorFlow ${version} (${settings.distribution}) is not installed.`, {
       code: 'engine-missing',
@@ -67,7 +68,9 @@ async function open(version: string, settings: TensorflowSettings): Promise<Open
   // Before the library is there: it reads them when it is opened.
   applySettings(settings, process.env);
   const binding = bind(addonPath, installed);
-  if (binding.TF_Version !== wheelVersion(version) && binding.TF_Version !== version) {
+  // The library knows nothing of a package that was made once more.
+  const reported = [exact, version].map((each) => each?.replace(/[-.]post\d+$/, ''));
+  if (!reported.includes(binding.TF_Version)) {
     throw new MlpipeError(`The library of TensorFlow ${version} says that it is ${binding.TF_Version}.`, {
       code: 'engine-damaged',
       todo: `Run \`mlpipe engine remove tensorflow@${version}\`, and install it anew.`,

@@ -9,6 +9,8 @@ import { withoutCredentials } from './index-configuration.ts';
 import { get, WebError, type WebOptions } from './web.ts';
 
 const ATTEMPTS = 5;
+/** Even where each attempt brings something: a server that knows no ranges begins anew each time. */
+const MOST_ATTEMPTS = 50;
 const FIRST_PAUSE = 500;
 
 export interface DownloadOptions extends WebOptions {
@@ -26,7 +28,9 @@ export interface DownloadOptions extends WebOptions {
 export async function download(address: string, path: string, options: DownloadOptions): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const { signal } = options;
+  let all = 0;
   for (let attempt = 1; ; attempt++) {
+    all += 1;
     signal?.throwIfAborted();
     const before = sizeOf(path);
     try {
@@ -34,6 +38,8 @@ export async function download(address: string, path: string, options: DownloadO
       if (digest === options.sha256) return;
       // Nothing of it can be told right from wrong.
       rmSync(path, { force: true });
+      // The beginning was another attempt's.
+      if (before > 0) continue;
       throw new MlpipeError(
         `${withoutCredentials(address)} has the digest ${digest}; the index says ${options.sha256}.`,
         {
@@ -47,7 +53,7 @@ export async function download(address: string, path: string, options: DownloadO
       const passing = error instanceof WebError && (error.status === undefined || error.status >= 500);
       // An attempt that has brought something is not counted: a bad line gets there in the end.
       if (passing && sizeOf(path) > before) attempt = 0;
-      if (!passing || attempt >= ATTEMPTS) throw error;
+      if (!passing || attempt >= ATTEMPTS || all >= MOST_ATTEMPTS) throw error;
       await delay(FIRST_PAUSE * 2 ** attempt, undefined, signal ? { signal } : {});
     }
   }

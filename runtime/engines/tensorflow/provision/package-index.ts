@@ -70,7 +70,11 @@ export function chooseWheel(wheels: readonly Wheel[], version: string): Wheel | 
     .sort((one, other) => pythonOf(one.file) - pythonOf(other.file) || (one.file < other.file ? -1 : 1))[0];
 }
 
-/** Where an index may have it, one after the other. @throws WebError where none of the indexes can be asked */
+/**
+ * Where an index may have it, one after the other; and the versions that were seen on the way.
+ *
+ * @throws WebError where none of the indexes can be asked
+ */
 export async function findWheel(
   indexes: readonly string[],
   platform: LibraryPlatform,
@@ -78,6 +82,7 @@ export async function findWheel(
   version: string,
   options: WebOptions,
 ): Promise<{ wheel?: Wheel; versions: string[] }> {
+  let found: Wheel | undefined;
   const versions = new Set<string>();
   let trouble: unknown;
   let asked = 0;
@@ -86,17 +91,18 @@ export async function findWheel(
       try {
         const wheels = await wheelsOf(index, name, platform, options);
         asked += 1;
-        const wheel = chooseWheel(wheels, version);
-        if (wheel) return { wheel, versions: [version] };
         for (const each of wheels) versions.add(each.version);
+        found = chooseWheel(wheels, version);
+        if (found) break;
       } catch (error) {
         if (!(error instanceof WebError)) throw error;
         trouble = error;
       }
     }
+    if (found) break;
   }
   if (asked === 0) throw trouble;
-  return { versions: [...versions].sort(compareVersions) };
+  return { ...(found ? { wheel: found } : {}), versions: [...versions].sort(compareVersions) };
 }
 
 interface IndexFile {

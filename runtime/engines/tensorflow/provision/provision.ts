@@ -15,6 +15,7 @@ import {
   type InstalledTensorflow,
   MANIFEST_FORMAT,
   noteLibraries,
+  rememberVersions,
   type TensorflowManifest,
   tensorflowFolder,
   verifyInstalled,
@@ -101,6 +102,7 @@ async function install(
   let wheelFile: string | undefined;
   try {
     const { wheel, versions } = await findWheel(indexes, platform, distribution, version, web);
+    rememberVersions(versions, cache);
     if (!wheel) throw notInIndex(version, versions);
     checkLibc(wheel);
     wheelFile = join(tensorflowFolder(cache), 'downloads', `${wheel.sha256}.part`);
