@@ -32,6 +32,8 @@ describe('the packed extension, installed', () => {
       /^media\/walkthrough\/\w+\.svg$/,
       /^dist\/(extension|server|cli|worker|facts-worker|store-worker)\.cjs$/,
       /^dist\/tfjs-backend-wasm(-simd)?\.wasm$/,
+      /^dist\/tensorflow\/source\/(addon|binding|node-api)\/[\w/]+\.(cc|h|inc)$/,
+      /^dist\/tensorflow\/mlpipe-tensorflow-\w+-\w+\.node$/,
       new RegExp(`^${native}/(package\\.json|license)$`, 'i'),
       new RegExp(`^${native}/lib/[\\w/-]+\\.js$`),
       new RegExp(`^${native}/prebuilds/\\w+-\\w+\\.node$`),
@@ -63,7 +65,7 @@ describe('the packed extension, installed', () => {
     await poll(() => api.runtime.state.kind === 'ready', { what: 'the runtime', seen: () => api.runtime.state });
     const { document } = await open('digits.mlpipe');
     await vscode.commands.executeCommand('mlpipe.run', document.uri);
-    await message(/digits is done/);
+    await message(/digits\.mlpipe is done/);
     await poll(() => models(api.models.tree())[0], { what: 'the model in the tree', seen: () => api.models.tree() });
   });
 });
