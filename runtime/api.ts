@@ -23,7 +23,12 @@ import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
-import { differencesAsMarkdown, differencesOf, type RecordDifference } from './ledger/difference.ts';
+import {
+  differencesAsMarkdown,
+  differencesOf,
+  environmentDifferencesOf,
+  type RecordDifference,
+} from './ledger/difference.ts';
 import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
@@ -239,6 +244,19 @@ export function diff(project: Project, one: string, other: string): Comparison {
   const before = project.ledger.resolve(one);
   const after = project.ledger.resolve(other);
   const differences = differencesOf(before.record, after.record);
+  return {
+    before: before.digest,
+    after: after.digest,
+    differences,
+    markdown: differencesAsMarkdown(before, after, differences),
+  };
+}
+
+/** In what the environments of two records differ: what decides a result, and what is good to know. */
+export function environmentDiff(project: Project, one: string, other: string): Comparison {
+  const before = project.ledger.resolve(one);
+  const after = project.ledger.resolve(other);
+  const differences = environmentDifferencesOf(before.record, after.record);
   return {
     before: before.digest,
     after: after.digest,

@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review push pull fetch remote export import environment gc audit mcp'.split(
+  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review push pull fetch remote export import gc audit mcp'.split(
     ' ',
   );
 
@@ -141,6 +141,11 @@ command('show <reference>', 'one record', async () => (await past()).show);
 command('diff <one> <other>', 'two records side by side', async () => (await past()).diff).option(
   '--md',
   'as a Markdown table',
+);
+command(
+  'environment <what> <one> <other>',
+  'diff: in what the environments of two records differ',
+  async () => (await past()).environment,
 );
 command('lineage <reference>', 'the tree behind a model, or in front of it', async () => (await past()).lineage)
   .option('--up', 'what it was made from (the default)')

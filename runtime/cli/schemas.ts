@@ -132,6 +132,11 @@ export const SCHEMAS: Record<string, Schema> = {
     after: digest,
     differences: list(object({ section: text, name: text, before: orNull(text), after: orNull(text) })),
   }),
+  environment: object({
+    before: digest,
+    after: digest,
+    differences: list(object({ section: text, name: text, before: orNull(text), after: orNull(text) })),
+  }),
   lineage: object({
     start: text,
     nodes: list(object({ id: text, kind: text, label: text, detail: text }, ['detail'])),

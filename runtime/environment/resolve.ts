@@ -7,12 +7,13 @@ import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { settingsIdentity, tensorflowSettings } from '../engines/tensorflow/settings.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedEnvironment } from '../ledger/record.ts';
+import type { LanguageNeed } from './languages/provide.ts';
 import { evidence, hardwareIdentity, probe } from './probe.ts';
 
 export interface ResolvedEnvironment {
   recorded: RecordedEnvironment;
-  /** Folders of the pinned interpreters, to be put in front of the search path. */
-  searchPath: string[];
+  /** What a program step needs to be there. Making it be there is left to the step that really runs. */
+  languages: LanguageNeed[];
   /** What is not as it was asked for, and does not forbid to run. */
   warnings: string[];
 }
@@ -32,7 +33,7 @@ export interface ResolveOptions {
  * Finds what an environment pins.
  *
  * @param plan `undefined` for a step that names no environment: it gets what happens to be here, and the record says so
- * @throws MlpipeError `interpreter-missing`, `lock-missing`, `lock-differs`, `hardware-missing`
+ * @throws MlpipeError `lock-missing`, `lock-differs`, `hardware-missing`
  */
 export async function resolveEnvironment(
   plan: EnvironmentPlan | undefined,
@@ -42,7 +43,7 @@ export async function resolveEnvironment(
   const identity: Record<string, unknown> = { platform: process.platform, architecture: process.arch };
   if (plan === undefined) {
     identity.pinned = false;
-    return { recorded: record(null, identity), searchPath: [], warnings };
+    return { recorded: record(null, identity), languages: [], warnings };
   }
   const machine =
     options.machine ?? (await probe({ before: searchFolders(options.folder), execute: plan.interpreters.length > 0 }));
@@ -54,20 +55,25 @@ export async function resolveEnvironment(
   if (plan.results) identity.results = plan.results;
   // In the key only where it is asked for: every machine would otherwise run everything once more.
   if (plan.results === 'repeatable') identity.hardware = hardwareIdentity();
-  const searchPath: string[] = [];
+  const languages: LanguageNeed[] = [];
   for (const interpreter of plan.interpreters) {
-    const found = find(plan, interpreter, machine);
-    identity[interpreter.language] = found.version;
-    searchPath.push(dirname(found.path));
+    const { language, version, lock: path } = interpreter;
+    identity[language] = version;
+    const here = machine.interpreters.filter((each) => each.language === language);
+    const program = here.find((each) => each.version === version)?.path;
     const lock = await lockOf(plan, interpreter, options);
-    if (lock) identity[`${interpreter.language}Lock`] = lock;
-    if (interpreter.lock !== undefined) {
-      warnings.push(
-        `environment ${plan.name}: the packages of ${interpreter.lock} are not provisioned by this version; ${interpreter.language} ${found.version} runs with what is installed.`,
-      );
-    }
+    if (lock) identity[`${language}Lock`] = lock;
+    languages.push({
+      language,
+      version,
+      here: [...new Set(here.map((each) => each.version))],
+      ...(program === undefined ? {} : { program }),
+      ...(lock === undefined || path === undefined
+        ? {}
+        : { lock: { file: resolve(options.folder, path), digest: lock } }),
+    });
   }
-  return { recorded: record(plan.name, identity), searchPath: [...new Set(searchPath)], warnings };
+  return { recorded: record(plan.name, identity), languages, warnings };
 }
 
 /** Where a project keeps interpreters of its own: its `node_modules/.bin`, and those of the folders above. */
@@ -77,25 +83,6 @@ function searchFolders(folder: string): string[] {
     folders.push(join(at, 'node_modules', '.bin'), join(at, '.venv', 'bin'));
     if (dirname(at) === at) return folders.filter((each) => fs.existsSync(each));
   }
-}
-
-function find(
-  plan: EnvironmentPlan,
-  interpreter: InterpreterPlan,
-  machine: MachineFact,
-): MachineFact['interpreters'][number] {
-  const here = machine.interpreters.filter(({ language }) => language === interpreter.language);
-  const found = here.find(({ version }) => version === interpreter.version);
-  if (found) return found;
-  const others = [...new Set(here.map(({ version }) => version))].join(', ');
-  throw new MlpipeError(
-    `environment ${plan.name} pins ${interpreter.language} ${interpreter.version}; this machine has ${others === '' ? 'none' : others}.`,
-    {
-      code: 'interpreter-missing',
-      todo: `Install ${interpreter.language} ${interpreter.version} and put it on the search path, or pin a version that is here. Another version is never used in its place.`,
-      exit: EXIT.usage,
-    },
-  );
 }
 
 async function lockOf(

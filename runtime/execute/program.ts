@@ -22,6 +22,8 @@ export interface ProgramJob {
   files: Record<string, string[]>;
   /** Folders of pinned interpreters, put in front of the search path. */
   searchPath: string[];
+  /** What the pinned languages want to be set. */
+  variables: Record<string, string>;
   environment: NodeJS.ProcessEnv;
 }
 
@@ -235,6 +237,7 @@ function variablesOf(job: ProgramJob, secrets: Record<string, string>, temporary
     TEMP: temporary,
     TMP: temporary,
     PWD: job.scope.work,
+    ...job.variables,
   });
   for (const part of job.step.command) if (part.kind === 'secret') variables[part.name] = secrets[part.name];
   for (const [name, parts] of Object.entries(job.step.variables)) {

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { Digest, ProgramStep, StepPlan } from '../../grammar/plan/plan.ts';
+import { provideLanguages } from '../environment/languages/provide.ts';
+import { userCache } from '../environment/user-cache.ts';
 import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
 import { where } from '../ledger/provenance.ts';
@@ -230,7 +232,18 @@ async function program(
   const work = join(top, relative(world.root, pipelineFolder));
   rmSync(top, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  linkModules(pipelineFolder, work);
+  const provided = await provideLanguages(environment.languages, {
+    signal: context.signal,
+    onStart: (phase) => context.emit({ type: 'step-progress', step: step.name, phase, share: 0 }),
+    onWait: () =>
+      context.emit({
+        type: 'step-progress',
+        step: step.name,
+        phase: 'waiting: another run provides the same',
+        share: 0,
+      }),
+  });
+  linkModules(provided.modules ?? join(pipelineFolder, 'node_modules'), work);
   const files: Record<string, string[]> = {};
   for (const input of inputs) {
     const { source } = input;
@@ -253,10 +266,11 @@ async function program(
       plan,
       step,
       folder,
-      scope: { work, folder: pipelineFolder, root: world.root },
+      scope: { work, folder: pipelineFolder, root: world.root, provided: userCache() },
       files,
-      searchPath: environment.searchPath,
-      environment: process.env,
+      searchPath: provided.searchPath,
+      environment: { ...process.env },
+      variables: provided.variables,
     },
     {
       onStart: (pid) => {
@@ -268,7 +282,7 @@ async function program(
     context.signal,
   );
   const log = (await world.store.put(end.logFile)).digest;
-  const base = { ...NOTHING, undeclaredReads: end.undeclared, log };
+  const base = { ...NOTHING, undeclaredReads: end.undeclared, log, evidence: languageEvidence(provided.evidence) };
   if (end.untraced !== null && context.tellOnce(end.untraced))
     context.emit({ type: 'step-warning', step: step.name, message: end.untraced });
   if (end.undeclared.length > 0) {
@@ -326,9 +340,13 @@ function inside(top: string, work: string, path: string, step: ProgramStep): str
   });
 }
 
-/** Packages that are installed beside the pipeline are found beside the program too. */
-function linkModules(pipelineFolder: string, work: string): void {
-  const modules = join(pipelineFolder, 'node_modules');
+/** What was provided, where anything was pinned. */
+function languageEvidence(provided: Record<string, unknown>): Record<string, unknown> {
+  return Object.keys(provided).length === 0 ? {} : { languages: provided };
+}
+
+/** Packages are found beside the program: those of the lock file, or without one those beside the pipeline. */
+function linkModules(modules: string, work: string): void {
   if (existsSync(modules)) symlinkSync(modules, join(work, 'node_modules'), 'junction');
 }
 

@@ -16,6 +16,8 @@ export interface TraceScope {
   folder: string;
   /** The project's root. */
   root: string;
+  /** Where pinned interpreters and packages lie: they are the environment's, not the step's. */
+  provided?: string;
 }
 
 /** The arguments that make strace write every opened file to `file`, in front of a command. */
@@ -65,6 +67,7 @@ export function undeclaredReads(trace: string, scope: TraceScope): string[] {
   const installed = programs.map((path) => prefixOf(path));
   for (const path of opened) {
     if (within(path, scope.work) || isCache(path)) continue;
+    if (scope.provided !== undefined && within(path, scope.provided)) continue;
     // A project may lie below a system's folder (`/tmp`, `/var`); what is its own is looked at first.
     const inside = within(path, scope.root);
     if (inside ? !isSource(path, scope) : isSystem(path) || isOutsideNoise(path, installed)) continue;

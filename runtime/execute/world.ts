@@ -1,5 +1,6 @@
 /** What execution needs of the other rooms, as one value, so that each part says what it depends on. */
 import type { Digest, Plan, ResourcesPlan } from '../../grammar/plan/plan.ts';
+import type { LanguageNeed } from '../environment/languages/provide.ts';
 import type { CodeState, RecordedEnvironment, RunRecord, StoredRecord } from '../ledger/record.ts';
 import type { Store } from '../store/store.ts';
 
@@ -22,8 +23,8 @@ export interface World {
 
 export interface ResolvedEnvironment {
   recorded: RecordedEnvironment;
-  /** Folders of the pinned interpreters, to be put in front of the search path. */
-  searchPath: string[];
+  /** What a program step needs to be there. */
+  languages: LanguageNeed[];
   /** What is not as it was asked for, and does not forbid to run. */
   warnings: string[];
 }

@@ -4,7 +4,7 @@ import { metricValue } from '../words.ts';
 import type { RunRecord, StoredRecord } from './record.ts';
 
 export interface RecordDifference {
-  section: 'code' | 'data' | 'environment' | 'parameters' | 'metrics' | 'outputs';
+  section: 'code' | 'data' | 'environment' | 'evidence' | 'parameters' | 'metrics' | 'outputs';
   name: string;
   /** Whole; `null` where that side has none. */
   before: string | null;
@@ -13,32 +13,48 @@ export interface RecordDifference {
 
 /** Everything in which two records differ, section by section, names sorted. */
 export function differencesOf(before: RunRecord, after: RunRecord): RecordDifference[] {
-  const sections: [RecordDifference['section'], (record: RunRecord) => Record<string, unknown>][] = [
+  return differencesIn(SECTIONS, before, after);
+}
+
+/** In what two runs' environments differ: what decides a result (`environment`), and what is good to know (`evidence`). */
+export function environmentDifferencesOf(before: RunRecord, after: RunRecord): RecordDifference[] {
+  return differencesIn(
     [
-      'code',
-      (record) =>
-        record.code
-          ? { commit: record.code.commit, branch: record.code.branch, uncommitted: record.code.diff ?? 'none' }
-          : {},
+      ['environment', (record) => flatten(record.environment.identity)],
+      ['evidence', (record) => flatten(record.environment.evidence)],
     ],
-    [
-      'data',
-      (record) =>
-        Object.fromEntries(
-          record.inputs.map(({ name, digest, rows }) => [
-            name,
-            rows === undefined ? digest : `${digest} (${rows} rows)`,
-          ]),
-        ),
-    ],
-    ['environment', (record) => flatten(record.environment.identity)],
-    ['parameters', (record) => record.parameters],
-    ['metrics', (record) => record.metrics],
-    [
-      'outputs',
-      (record) => Object.fromEntries(Object.entries(record.outputs).map(([name, { digest }]) => [name, digest])),
-    ],
-  ];
+    before,
+    after,
+  );
+}
+
+type Section = [RecordDifference['section'], (record: RunRecord) => Record<string, unknown>];
+
+const SECTIONS: Section[] = [
+  [
+    'code',
+    (record) =>
+      record.code
+        ? { commit: record.code.commit, branch: record.code.branch, uncommitted: record.code.diff ?? 'none' }
+        : {},
+  ],
+  [
+    'data',
+    (record) =>
+      Object.fromEntries(
+        record.inputs.map(({ name, digest, rows }) => [name, rows === undefined ? digest : `${digest} (${rows} rows)`]),
+      ),
+  ],
+  ['environment', (record) => flatten(record.environment.identity)],
+  ['parameters', (record) => record.parameters],
+  ['metrics', (record) => record.metrics],
+  [
+    'outputs',
+    (record) => Object.fromEntries(Object.entries(record.outputs).map(([name, { digest }]) => [name, digest])),
+  ],
+];
+
+function differencesIn(sections: readonly Section[], before: RunRecord, after: RunRecord): RecordDifference[] {
   return sections.flatMap(([section, read]) => {
     const [one, other] = [read(before), read(after)];
     const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();

@@ -1,7 +1,7 @@
 /** `log`, `show`, `diff`, `lineage`: what was. */
 import * as api from '../../api.ts';
-import { EXIT, type ExitCode } from '../../errors.ts';
-import { worded } from '../../ledger/difference.ts';
+import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
+import { type RecordDifference, worded } from '../../ledger/difference.ts';
 import type { StoredRecord } from '../../ledger/record.ts';
 import type { LineageAnswer } from '../../rpc/protocol.ts';
 import { metric, metricValue } from '../../words.ts';
@@ -115,18 +115,40 @@ export async function diff(
 ): Promise<ExitCode> {
   return api.withProject(folder, (project) => {
     const { markdown, ...comparison } = api.diff(project, one, other);
-    answer(output, comparison, () =>
-      options.md
-        ? markdown
-        : table(
-            comparison.differences
-              .map(worded)
-              .map(({ section, name, before, after }) => [section, name, before ?? '–', '→', after ?? '–']),
-          ),
-    );
+    answer(output, comparison, () => (options.md ? markdown : differenceTable(comparison.differences)));
     if (comparison.differences.length === 0 && !output.json) talk(output, 'They do not differ.');
     return EXIT.yes;
   });
+}
+
+export async function environment(
+  { folder, output }: Context,
+  _options: unknown,
+  what = '',
+  one = '',
+  other = '',
+): Promise<ExitCode> {
+  if (what !== 'diff') {
+    throw new MlpipeError(`\`mlpipe environment ${what}\` is not known.`, {
+      code: 'usage',
+      todo: 'Write `mlpipe environment diff ONE OTHER`.',
+      exit: EXIT.usage,
+    });
+  }
+  return api.withProject(folder, (project) => {
+    const { markdown: _, ...comparison } = api.environmentDiff(project, one, other);
+    answer(output, comparison, () => differenceTable(comparison.differences));
+    if (comparison.differences.length === 0 && !output.json) talk(output, 'Their environments do not differ.');
+    return EXIT.yes;
+  });
+}
+
+function differenceTable(differences: readonly RecordDifference[]): string {
+  return table(
+    differences
+      .map(worded)
+      .map(({ section, name, before, after }) => [section, name, before ?? '–', '→', after ?? '–']),
+  );
 }
 
 export async function lineage(
