@@ -61,7 +61,8 @@ export async function run(
   file: string,
   options: RunOptions & PipelineOptions = {},
 ): Promise<RunAnswer> {
-  return runPipeline(await contextAt(project, file, options.parameters), options);
+  const context = await contextAt(project, file, options.parameters);
+  return runPipeline({ ...context, world: worldOf(project, { supply: true }) }, options);
 }
 
 /** What would run, and why. */
@@ -417,6 +418,19 @@ export async function reproduce(
   const { plan: today } = await contextAt(project, path, parameters);
   return make(project, reference, { ...rest, current: { plan: today, file: path } });
 }
+
+// ---------------------------------------------------------------- sharing
+
+/** Loaded when something is to travel: nothing else needs a remote. */
+export const sharing = {
+  remotes: () => import('./share/remotes.ts'),
+  push: async (...parameters: Parameters<typeof import('./share/push.ts').push>) =>
+    (await import('./share/push.ts')).push(...parameters),
+  pull: async (...parameters: Parameters<typeof import('./share/pull.ts').pull>) =>
+    (await import('./share/pull.ts')).pull(...parameters),
+  fetch: async (...parameters: Parameters<typeof import('./share/pull.ts').fetchAll>) =>
+    (await import('./share/pull.ts')).fetchAll(...parameters),
+};
 
 // ---------------------------------------------------------------- this machine
 

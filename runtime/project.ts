@@ -11,20 +11,27 @@ import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
 import { rememberedPlan, rememberPlan } from './plan-cache.ts';
 import { openStore } from './store/open.ts';
+import { readSettings, remoteOf, SETTINGS_NAME } from './store/remotes/settings.ts';
 import type { Store } from './store/store.ts';
 
 export interface Project {
   root: string;
   store: Store;
   ledger: Ledger;
+  /** Says in a line what was done unasked. */
+  tell: (message: string) => void;
   close(): void;
 }
 
-/** The root of the project that a folder belongs to: where `.mlpipe` is, else the repository's, else the folder. */
+/**
+ * The root of the project that a folder belongs to: where `.mlpipe` or the project's settings are, else the repository's,
+ * else the folder.
+ */
 export function rootOf(folder: string): string {
   let repository: string | undefined;
   for (let at = resolve(folder); ; at = dirname(at)) {
-    if (fs.existsSync(join(at, '.mlpipe', 'format'))) return at;
+    // A clone has no store yet; the settings are what git brings along.
+    if (fs.existsSync(join(at, '.mlpipe', 'format')) || fs.existsSync(join(at, SETTINGS_NAME))) return at;
     if (repository === undefined && fs.existsSync(join(at, '.git'))) repository = at;
     if (dirname(at) === at) return repository ?? resolve(folder);
   }
@@ -32,6 +39,7 @@ export function rootOf(folder: string): string {
 
 export interface ProjectOptions {
   warn?: (message: string) => void;
+  tell?: (message: string) => void;
   /** Where the store is taken to be: elsewhere than in the project where nothing may be written to it or believed of it. */
   store?: string;
 }
@@ -44,6 +52,7 @@ export function openProject(folder: string, options: ProjectOptions = {}): Proje
   return {
     root,
     store,
+    tell: options.tell ?? (() => undefined),
     // Opened when it is first asked for: `check` and `fmt` need none.
     get ledger() {
       ledger ??= openLedger(store.folder, { warn });
@@ -184,10 +193,15 @@ export async function contextAt(
   return { world, plan, file, digest };
 }
 
-/** What running asks of a project. */
-export function worldOf(project: Project): World {
+/**
+ * What running asks of a project.
+ *
+ * @param options whether what is missing may be fetched from the default remote; only looking never fetches
+ */
+export function worldOf(project: Project, options: { supply?: boolean } = {}): World {
   const { root, store } = project;
   return {
+    ...(options.supply ? suppliedFrom(project) : {}),
     root,
     store,
     ledger: project.ledger,
@@ -199,5 +213,20 @@ export function worldOf(project: Project): World {
         resources,
         digest: async (path) => (await digestSource(store, path)).digest,
       }),
+  };
+}
+
+/** Nothing where the project has no remote: then nothing of remotes is loaded either. */
+function suppliedFrom(project: Project): Pick<World, 'supply'> {
+  const remote = remoteOf(readSettings(project.root));
+  if (remote === undefined) return {};
+  return {
+    supply: async (digests, signal) => {
+      const { supplyObjects } = await import('./share/supply.ts');
+      await supplyObjects(project, remote, digests, {
+        tell: project.tell,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    },
   };
 }

@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review push pull fetch remote export import gc audit mcp'.split(
+  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review export import gc audit mcp'.split(
     ' ',
   );
 
@@ -101,6 +101,7 @@ const work = () => import('./commands/work.ts');
 const past = () => import('./commands/past.ts');
 const source = () => import('./commands/source.ts');
 const proof = () => import('./commands/proof.ts');
+const share = () => import('./commands/share.ts');
 const machine = () => import('./commands/machine.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
@@ -163,6 +164,24 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
       .default('recorded'),
   )
   .option('--keep', 'leave the clean place, to be looked at');
+command(
+  'remote <what> [name] [url]',
+  'where models and data are kept for others: add, list, remove, default',
+  async () => (await share()).remote,
+)
+  .option('--endpoint <url>', 'S3: where it is not Amazon’s')
+  .option('--region <name>', 'S3: the region')
+  .option('--path-style', 'S3: the bucket stands in the path')
+  .option('--default', 'make it the default');
+command('push [models...]', 'send what the project names to a remote', async () => (await share()).push)
+  .option('-r, --remote <name>', 'another than the default remote')
+  .option('--repair', 'read what is there again, and replace what is wrong');
+command('pull [models...]', 'fetch records and what they need from a remote', async () => (await share()).pull)
+  .option('-r, --remote <name>', 'another than the default remote')
+  .option('--all', 'every record that the remote has');
+command('fetch', 'fetch records alone; contents come when they are needed', async () => (await share()).fetch)
+  .option('-r, --remote <name>', 'another than the default remote')
+  .option('--all', 'every record that the remote has');
 command(
   'engine <what> [name]',
   'what can train here: list; install, remove or verify a version: tensorflow@2.19.1',

@@ -26,6 +26,11 @@ export function talk(output: Output, text: string): void {
   if (!output.quiet) process.stderr.write(`${text}\n`);
 }
 
+/** How a project says what it did unasked: `fetched 3 objects from origin`. */
+export function telling(output: Output): { tell: (message: string) => void } {
+  return { tell: (message) => talk(output, paint('gray', message)) };
+}
+
 /** What failed, where, why, and what to do next; a stack trace only where it is asked for. */
 export function reportError(error: unknown, debug: boolean): ExitCode {
   if (error instanceof MlpipeError) {

@@ -62,6 +62,15 @@ const record = object(
 
 const storedRecord = object({ digest, record });
 
+const fetched = object({
+  remote: text,
+  records: number,
+  objects: number,
+  bytes: number,
+  present: number,
+  missing: list(object({ kind: oneOf('record', 'object'), digest, of: text })),
+});
+
 /** By the name of the command. */
 export const SCHEMAS: Record<string, Schema> = {
   check: list(
@@ -160,6 +169,29 @@ export const SCHEMAS: Record<string, Schema> = {
     },
     ['place'],
   ),
+  'remote-add': object({
+    name: text,
+    url: text,
+    kind: oneOf('folder', 's3', 'ssh', 'http'),
+    default: flag,
+    read: flag,
+    write: flag,
+    list: flag,
+    conditionalCreate: flag,
+    ranges: flag,
+    notes: list(text),
+  }),
+  'remote-list': list(object({ name: text, url: text, kind: oneOf('folder', 's3', 'ssh', 'http'), default: flag })),
+  push: object({
+    remote: text,
+    objects: number,
+    bytes: number,
+    records: number,
+    present: number,
+    held: list(object({ record: digest, step: text, lacks: list(digest) })),
+  }),
+  pull: fetched,
+  fetch: fetched,
   dag: object({ nodes: list(object({ name: text, kind: text })), edges: list(object({ from: text, to: text })) }),
   engine: list(
     object(

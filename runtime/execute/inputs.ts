@@ -91,13 +91,14 @@ async function locateData(
   const location = resolve(folder, path);
   const base = { role: source.role, name: `data:${data.name}`, path, source };
   if (!existsSync(location) && !isGlob(path)) {
+    if (data.pin !== undefined && !store.has(data.pin)) await context.world.supply?.([data.pin]);
     if (data.pin !== undefined && store.has(data.pin)) {
       const bytes = await bytesOf(store, data.pin);
       return { ...base, digest: data.pin, bytes };
     }
     throw new MlpipeError(`There is no ${path}, from which data ${data.name} comes.`, {
       code: 'data-missing',
-      todo: 'Correct the path after `from`, or put the data back.',
+      todo: todoForGone(context, data.pin),
       ...(where === undefined ? {} : { where }),
     });
   }
@@ -110,6 +111,15 @@ async function locateData(
     });
   }
   return { ...base, digest, bytes, location };
+}
+
+/** Whoever only looks, as `status`, does not fetch, and says who would. */
+function todoForGone({ world }: PipelineContext, pin: Digest | undefined): string {
+  if (pin === undefined) return 'Correct the path after `from`, or put the data back.';
+  if (world.supply) {
+    return 'The remote does not have what is pinned either: put the data back, or ask who made it to run `mlpipe push`.';
+  }
+  return 'Correct the path after `from`, put the data back, or fetch what is pinned with `mlpipe pull` (a run does so by itself).';
 }
 
 /** The digest of a file, a folder, or of what a glob matches as a folder with just those files. */

@@ -1,7 +1,7 @@
 /** Runs what is not up to date, in order, side by side where the machine allows, and says why for each step. */
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Plan, StepPlan } from '../../grammar/plan/plan.ts';
+import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { probe } from '../environment/probe.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
@@ -128,6 +128,9 @@ async function oneStep(
     refuseWhatIsNotHere(step);
     let assessment = await assess(context, step, upstream);
     const anew = context.fresh || noCache;
+    if (!assessment.cached && !anew && (await supplyResult(context, assessment.key))) {
+      assessment = await assess(context, step, upstream);
+    }
     if (assessment.cached && !anew) return await fromCache(context, assessment, assessment.cached);
     if (anew) assessment = { ...assessment, reason: context.fresh ? 'forced' : 'no cached result is taken' };
     const lease = await acquireLease(
@@ -169,6 +172,24 @@ async function oneStep(
         ...(where === undefined ? {} : { where }),
       },
     };
+  }
+}
+
+/** A result that is recorded and whose content lies elsewhere is fetched sooner than made again. */
+async function supplyResult({ world, signal, emit }: StepContext, key: Digest): Promise<boolean> {
+  const known = world.ledger.withKey(key).find(({ record }) => record.exit.status === 'ok');
+  if (world.supply === undefined || known === undefined) return false;
+  try {
+    await world.supply(
+      Object.values(known.record.outputs).map(({ digest }) => digest),
+      signal,
+    );
+    return true;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof MlpipeError)) throw error;
+    // It can still be computed.
+    emit({ type: 'step-warning', step: known.record.step, message: error.message });
+    return false;
   }
 }
 

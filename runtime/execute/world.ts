@@ -19,6 +19,11 @@ export interface World {
   /** The state of the code, kept as far as it is not committed. */
   code(): Promise<CodeState | null>;
   who(): Promise<RunRecord['who']>;
+  /**
+   * Fetches what is missing of these from the project's default remote, and says so; what it does not have stays
+   * missing. Not there where nothing may be fetched, or from nowhere.
+   */
+  supply?(digests: readonly Digest[], signal?: AbortSignal): Promise<void>;
 }
 
 export interface ResolvedEnvironment {

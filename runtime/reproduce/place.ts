@@ -80,7 +80,7 @@ async function applyChanges(store: Store, diff: Digest, folder: string): Promise
   if (!store.has(diff)) {
     throw new MlpipeError(`The uncommitted changes ${diff.slice(0, 19)}… are not in the store.`, {
       code: 'patch-missing',
-      todo: 'Fetch them from where the record came from.',
+      todo: 'Fetch them from where the record came from: `mlpipe pull`.',
     });
   }
   const patch = join(folder, '.git', 'mlpipe.patch');
@@ -130,7 +130,7 @@ export async function layInputs(
   if (gone.length === 0) return;
   throw new MlpipeError(`Nowhere any more: ${gone.join(', ')}.`, {
     code: 'data-gone',
-    todo: 'Bring it back from a remote or a copy; it is known by its digest.',
+    todo: 'Neither the store nor a default remote has it: add the remote that does (`mlpipe remote add`), or bring it back from a copy; it is known by its digest.',
   });
 }
 

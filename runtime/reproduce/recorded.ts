@@ -45,7 +45,7 @@ export async function planOf(project: Project, { record, digest }: StoredRecord)
 export function gone({ record }: StoredRecord, what: string): MlpipeError {
   return new MlpipeError(`${record.step} cannot be reproduced: ${what} is not in the store.`, {
     code: 'plan-gone',
-    todo: 'Fetch it from where the record came from.',
+    todo: 'Fetch it from where the record came from: `mlpipe pull`.',
   });
 }
 

@@ -8,6 +8,7 @@ import type { RunEvent } from '../events.ts';
 import { putSource } from '../execute/inputs.ts';
 import { runPipeline } from '../execute/run.ts';
 import { openProject, type Project, worldOf } from '../project.ts';
+import { bringObjects, bringRecords } from './bring.ts';
 import { agreement, type Difference, differences, hardwareOf, pairs, replicateAgreement } from './compare.ts';
 import { keepModel, keepVerdict } from './keep.ts';
 import { layCode, layInputs } from './place.ts';
@@ -64,12 +65,17 @@ export async function reproduce(
   options: ReproduceOptions = {},
 ): Promise<Reproduction> {
   const { environment = 'recorded', data = 'recorded' } = options;
+  await bringRecords(project, reference, options.signal);
   const trained = modelOf(project, reference);
+  await bringObjects(project, ancestors(project, trained), [], options.signal);
   const recorded = await planOf(project, trained);
   const plan = planToRun(recorded, options);
   const step = plan.steps[trained.record.step];
   if (step?.kind !== 'train') throw gone(trained, 'the training');
   const evaluations = evaluationsOf(project, trained, plan, step);
+
+  const measured = evaluations.flatMap(({ record, replicates }) => [...(record ? [record] : []), ...replicates]);
+  await bringObjects(project, measured, measured, options.signal);
 
   const folder = join(project.store.folder, 'reproductions', randomBytes(6).toString('hex'));
   try {

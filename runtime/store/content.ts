@@ -222,7 +222,7 @@ export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, index) 
 
 /** Says whose a temporary file is: the machine, and the process on it. */
 const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-const OWNER = `${MACHINE}-${process.pid}`;
+export const OWNER = `${MACHINE}-${process.pid}`;
 
 const HOUR = 3_600_000;
 

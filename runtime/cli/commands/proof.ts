@@ -5,7 +5,7 @@ import type { Source } from '../../reproduce/recorded.ts';
 import type { Reproduction } from '../../reproduce/reproduce.ts';
 import { metricValue, toleranceValue } from '../../words.ts';
 import { cancelOnSignal } from '../cancel.ts';
-import { answer, type Output, paint, table, talk } from '../output.ts';
+import { answer, type Output, paint, table, talk, telling } from '../output.ts';
 import { Progress } from '../progress.ts';
 
 interface Context {
@@ -20,21 +20,25 @@ export async function reproduce(
 ): Promise<ExitCode> {
   const signal = cancelOnSignal(output);
   const progress = new Progress({ terminal: process.stderr.isTTY === true && !output.quiet, verbose: output.verbose });
-  return api.withProject(folder, async (project) => {
-    const found = await api.reproduce(project, reference, {
-      environment: options.in,
-      // Today's environment with today's data is today's pipeline; with the recorded data it is the environment alone.
-      data: options.data,
-      keep: options.keep ?? false,
-      signal,
-      onEvent: (event) => {
-        if (!output.quiet) progress.show(event);
-      },
-    });
-    answer(output, found, () => report(found));
-    if (found.place !== undefined) talk(output, `The clean place is ${found.place}`);
-    return found.verdict === 'failed' || found.verdict === 'inconclusive' ? EXIT.no : EXIT.yes;
-  });
+  return api.withProject(
+    folder,
+    async (project) => {
+      const found = await api.reproduce(project, reference, {
+        environment: options.in,
+        // Today's environment with today's data is today's pipeline; with the recorded data it is the environment alone.
+        data: options.data,
+        keep: options.keep ?? false,
+        signal,
+        onEvent: (event) => {
+          if (!output.quiet) progress.show(event);
+        },
+      });
+      answer(output, found, () => report(found));
+      if (found.place !== undefined) talk(output, `The clean place is ${found.place}`);
+      return found.verdict === 'failed' || found.verdict === 'inconclusive' ? EXIT.no : EXIT.yes;
+    },
+    telling(output),
+  );
 }
 
 function report(found: Reproduction): string {

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import type { RunEvent } from '../../events.ts';
 import { cancelOnSignal } from '../cancel.ts';
 import { asDot, asMermaid, asText, graphOf } from '../graph.ts';
-import { answer, type Output, paint, table } from '../output.ts';
+import { answer, type Output, paint, table, telling } from '../output.ts';
 import { Progress } from '../progress.ts';
 
 interface Context {
@@ -71,21 +71,25 @@ export async function run(context: Context, options: RunOptions, ...names: strin
     if (options.events) process.stdout.write(`${JSON.stringify(event)}\n`);
     if (!output.quiet) progress.show(event);
   };
-  return api.withProject(folder, async (project) => {
-    const result = await api.run(project, file, {
-      steps,
-      parameters: options.set,
-      force: options.force ?? false,
-      noCache: !options.cache,
-      downstream: options.downstream ?? false,
-      keepGoing: options.keepGoing ?? false,
-      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
-      signal,
-      onEvent: show,
-    });
-    if (output.json && !options.events) answer(output, result, () => '');
-    return signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
-  });
+  return api.withProject(
+    folder,
+    async (project) => {
+      const result = await api.run(project, file, {
+        steps,
+        parameters: options.set,
+        force: options.force ?? false,
+        noCache: !options.cache,
+        downstream: options.downstream ?? false,
+        keepGoing: options.keepGoing ?? false,
+        ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+        signal,
+        onEvent: show,
+      });
+      if (output.json && !options.events) answer(output, result, () => '');
+      return signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
+    },
+    telling(output),
+  );
 }
 
 const STATE_STYLES = {

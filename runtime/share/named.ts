@@ -1,0 +1,30 @@
+/** What a record names: what a stranger must have to use or to make again what it is about. */
+import type { Digest } from '../../grammar/plan/plan.ts';
+import type { CodeState, RunRecord } from '../ledger/record.ts';
+
+export interface NamedByRecord {
+  /** Without these the record is not sent. */
+  objects: Digest[];
+  /** The records of what it read. */
+  records: Digest[];
+}
+
+export function namedBy(record: RunRecord): NamedByRecord {
+  const objects = new Set<Digest>([record.plan, record.keyParts]);
+  for (const diff of diffsOf(record.code)) objects.add(diff);
+  if (record.log !== undefined) objects.add(record.log);
+  for (const { digest } of Object.values(record.outputs)) objects.add(digest);
+  const records = new Set<Digest>();
+  for (const { name, digest, record: from } of record.inputs) {
+    if (from !== undefined) records.add(from);
+    // The lock file of an environment lies in git, with the pipeline that pins it.
+    if (!name.startsWith('lock:')) objects.add(digest);
+  }
+  return { objects: [...objects], records: [...records] };
+}
+
+function diffsOf(code: CodeState | null): Digest[] {
+  if (code === null) return [];
+  const own = code.diff === undefined ? [] : [code.diff];
+  return [...own, ...(code.submodules ?? []).flatMap(({ state }) => diffsOf(state))];
+}

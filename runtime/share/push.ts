@@ -1,0 +1,103 @@
+/** Sends what a project has: objects first, then the records that name them, so that a record never lacks anything. */
+import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
+import type { StoredRecord } from '../ledger/record.ts';
+import type { Project } from '../project.ts';
+import { modelOf } from '../reproduce/recorded.ts';
+import { makeRemote } from '../store/remotes/format.ts';
+import { objectsOf } from '../store/remotes/outgoing.ts';
+import { hasRecord, sendRecords } from '../store/remotes/records.ts';
+import { chosenRemote } from '../store/remotes/settings.ts';
+import { openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
+import { sendObjects } from '../store/remotes/upload.ts';
+import { orCancelled } from './cancelled.ts';
+import { rememberOnRemote } from './known.ts';
+import { namedBy } from './named.ts';
+import { withDriver } from './remotes.ts';
+
+export interface PushOptions extends TransferOptions {
+  /** The default one where none is named. */
+  remote?: string;
+  /** Reads everything that is there again, and replaces what is wrong. */
+  repair?: boolean;
+}
+
+export interface PushAnswer {
+  remote: string;
+  /** Sent now; what was there already is in `present`. */
+  objects: number;
+  bytes: Bytes;
+  records: number;
+  present: number;
+  /** Records that were not sent, because something that they name is neither here nor there. */
+  held: { record: Digest; step: string; lacks: Digest[] }[];
+}
+
+/**
+ * @param references models; all records of the project where there are none
+ * @throws MlpipeError `remote-missing`, `remote-unknown`, `reference-unknown`, and what `store/remotes/failure.ts` names
+ */
+export async function push(
+  project: Project,
+  references: readonly string[] = [],
+  options: PushOptions = {},
+): Promise<PushAnswer> {
+  const remote = chosenRemote(project.root, options.remote);
+  const records = references.length === 0 ? project.ledger.list() : behind(project, references);
+  return orCancelled(options.signal, () =>
+    withDriver(
+      project,
+      remote,
+      async (driver) => {
+        const line = openLine(driver, options);
+        const progress = new Progress(line, 'up');
+        await makeRemote(line);
+        progress.begin('comparing');
+        const named = new Map(records.map((stored) => [stored.digest, namedBy(stored.record)]));
+        const roots = [...new Set([...named.values()].flatMap(({ objects }) => objects))];
+        const { folder } = project.store;
+        const sent = await sendObjects(objectsOf(folder), roots, line, progress, {
+          ...(options.repair ? { repair: true } : {}),
+        });
+        const lacks = (digest: Digest) => named.get(digest)?.objects.filter((object) => sent.missing.has(object)) ?? [];
+        const held = records
+          .map(({ digest, record }) => ({ record: digest, step: record.step, lacks: lacks(digest) }))
+          .filter((each) => each.lacks.length > 0);
+        const heldBack = new Set(held.map(({ record }) => record));
+        const whole = records.map(({ digest }) => digest).filter((digest) => !heldBack.has(digest));
+        // Causes before effects: whoever sees a record finds those that it came from.
+        const count = await sendRecords(folder, whole.reverse(), line, progress);
+        rememberOnRemote(
+          folder,
+          remote.name,
+          roots.filter((digest) => !sent.missing.has(digest)),
+        );
+        const { objects, bytes, present } = sent;
+        return { remote: remote.name, objects, bytes, records: count, present, held };
+      },
+      options,
+    ),
+  );
+}
+
+/** The records of models, of all that they were made from, and of what was measured of them. The newest first. */
+function behind(project: Project, references: readonly string[]): StoredRecord[] {
+  const found = new Map<Digest, StoredRecord>();
+  const visit = (stored: StoredRecord): void => {
+    if (found.has(stored.digest)) return;
+    found.set(stored.digest, stored);
+    for (const digest of namedBy(stored.record).records) {
+      const parent = hasRecord(project.store.folder, digest) ? project.ledger.get(digest) : undefined;
+      if (parent) visit(parent);
+    }
+  };
+  for (const reference of references) {
+    const model = modelOf(project, reference);
+    visit(model);
+    for (const { digest } of Object.values(model.record.outputs)) {
+      for (const reader of project.ledger.readers(digest)) {
+        if (reader.record.kind === 'evaluate' || reader.record.kind === 'reproduce') visit(reader);
+      }
+    }
+  }
+  return [...found.values()].sort((one, other) => (one.record.when.ended < other.record.when.ended ? 1 : -1));
+}

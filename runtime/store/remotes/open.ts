@@ -1,0 +1,50 @@
+/** The driver for an address. Each is loaded when it is needed: a project without a remote pays for none. */
+import { isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EXIT, MlpipeError } from '../../errors.ts';
+import type { RemoteDriver } from './driver.ts';
+import { type NamedRemote, refuseCredentials } from './settings.ts';
+
+export type RemoteKind = 'folder' | 's3' | 'ssh' | 'http';
+
+/** @throws MlpipeError `remote-address`, `remote-credential` */
+export function kindOf(url: string): RemoteKind {
+  refuseCredentials(url);
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+    case 'file':
+      return 'folder';
+    case 's3':
+      return 's3';
+    case 'ssh':
+    case 'sftp':
+      return 'ssh';
+    case 'http':
+    case 'https':
+    case 'dav':
+    case 'davs':
+    case 'webdav':
+    case 'webdavs':
+      return 'http';
+    default:
+      throw new MlpipeError(`mlpipe knows no remotes of the kind ${scheme}.`, {
+        code: 'remote-address',
+        todo: 'Write a folder, s3://BUCKET/PREFIX, ssh://USER@HOST/FOLDER, https://HOST/FOLDER or davs://HOST/FOLDER.',
+        exit: EXIT.usage,
+      });
+  }
+}
+
+/** @param root where a relative folder begins */
+export async function openRemote(root: string, { name, settings }: NamedRemote): Promise<RemoteDriver> {
+  const { url } = settings;
+  switch (kindOf(url)) {
+    case 'folder': {
+      const { openFolder } = await import('./drivers/folder.ts');
+      return openFolder(url.startsWith('file:') ? fileURLToPath(url) : isAbsolute(url) ? url : resolve(root, url));
+    }
+    default:
+      throw new MlpipeError(`mlpipe cannot reach ${url} yet (remote ${name}).`, { code: 'not-yet', exit: EXIT.usage });
+  }
+}

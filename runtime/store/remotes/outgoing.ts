@@ -1,0 +1,70 @@
+/** What a store has to send: content that is checked while it is read, and the tree of what a digest stands for. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
+import { objectCorrupt } from '../errors.ts';
+import { nodeFileSystem } from '../filesystem.ts';
+import { objectFolder } from '../layout.ts';
+import { parseManifest } from '../manifest.ts';
+import { LooseObjects, type ObjectSource } from '../source.ts';
+import type { Content } from './driver.ts';
+
+const PIECE = 2 ** 20;
+
+export function objectsOf(store: string): ObjectSource {
+  return new LooseObjects(nodeFileSystem, objectFolder(nodeFileSystem, store));
+}
+
+/**
+ * An object's content. Read as a whole it is hashed on the way, and its last piece is held back until the digest fits:
+ * nothing that is damaged here ever is whole there.
+ */
+export function contentOfObject(source: ObjectSource, digest: Digest, bytes: Bytes): Content {
+  const sha256 = digest.slice('sha256:'.length);
+  const path = source.path(digest);
+  return {
+    bytes,
+    sha256,
+    async *read(start = 0, end = bytes) {
+      const whole = start === 0 && end === bytes;
+      const hash = whole ? createHash('sha256') : undefined;
+      const file = await fs.promises.open(path, 'r');
+      try {
+        let held: Buffer | undefined;
+        for (let position = start; position < end; ) {
+          const piece = Buffer.allocUnsafe(Math.min(PIECE, end - position));
+          const { bytesRead } = await file.read(piece, 0, piece.length, position);
+          if (bytesRead === 0) throw objectCorrupt(digest, path, `has only ${position} of ${bytes} bytes`);
+          position += bytesRead;
+          const part = piece.subarray(0, bytesRead);
+          hash?.update(part);
+          if (held) yield held;
+          held = part;
+        }
+        if (hash !== undefined && hash.digest('hex') !== sha256) {
+          throw objectCorrupt(digest, path, 'holds bytes that do not fit its digest');
+        }
+        if (held) yield held;
+      } finally {
+        await file.close();
+      }
+    },
+  };
+}
+
+/** What a folder's manifest names; nothing for a file. */
+export interface Named {
+  parts: Digest[];
+  files: { digest: Digest; bytes: Bytes }[];
+}
+
+export function namedIn(content: Buffer | undefined): Named | undefined {
+  const manifest = content === undefined ? undefined : parseManifest(content);
+  if (manifest === undefined) return undefined;
+  return {
+    parts: manifest.parts.map(({ digest }) => digest),
+    files: manifest.entries.flatMap((entry) =>
+      'digest' in entry ? [{ digest: entry.digest, bytes: entry.bytes }] : [],
+    ),
+  };
+}

@@ -1,0 +1,167 @@
+/** Projects with something to send, remotes in memory, and the judge of what a remote or a store may look like. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { digestOf } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import type { RunRecord } from '../../runtime/ledger/record.ts';
+import { openProject, type Project } from '../../runtime/project.ts';
+import { namedBy } from '../../runtime/share/named.ts';
+import type { Content, Listed, RemoteDriver } from '../../runtime/store/remotes/driver.ts';
+import { parseName } from '../../runtime/store/remotes/names.ts';
+import { namedIn } from '../../runtime/store/remotes/outgoing.ts';
+import { recordOf } from '../runtime/records.ts';
+
+export function temporaryFolder(): string {
+  return fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'mlpipe-remote-')));
+}
+
+export function remove(folder: string): void {
+  fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** A project in `folder` whose settings name a remote. */
+export function projectAt(folder: string, url: string, more: Record<string, unknown> = {}): Project {
+  fs.mkdirSync(folder, { recursive: true });
+  const settings = { remotes: { shared: { url, ...more } }, defaultRemote: 'shared' };
+  fs.writeFileSync(join(folder, 'mlpipe.json'), JSON.stringify(settings));
+  return openProject(folder);
+}
+
+/** A training that read a folder of `files` files and a large one, and an evaluation of it, with their lock files. */
+export async function withRecords(
+  project: Project,
+  files = 3,
+  largeBytes = 0,
+): Promise<{ train: Digest; evaluate: Digest; data: Digest }> {
+  const { store, ledger, root } = project;
+  const source = join(root, 'data');
+  fs.mkdirSync(source, { recursive: true });
+  for (let index = 0; index < files; index += 1) fs.writeFileSync(join(source, `${index}.txt`), `file ${index}\n`);
+  if (largeBytes > 0) fs.writeFileSync(join(source, 'large.bin'), pseudoRandom(largeBytes));
+  const data = await store.put(source);
+  const put = async (text: string) => (await store.putBytes(text)).digest;
+  const base = { plan: await put('plan'), keyParts: await put('key parts'), log: await put('log') };
+  const file = 'digits.mlpipe';
+  const pipeline = { name: 'digits', file, digest: digestOf('text') };
+  const model = { digest: await put('model'), bytes: 5 };
+  const append = async (changes: Partial<RunRecord>) => {
+    const record = recordOf({ ...base, pipeline, ...changes });
+    const digest = await ledger.append(record);
+    await ledger.lock(join(root, file), { digest, record });
+    // What lies beside a record travels with it, whatever it is.
+    const hexadecimal = digest.slice('sha256:'.length);
+    const beside = join(store.folder, 'records', hexadecimal.slice(0, 2), `${hexadecimal.slice(2)}.test`);
+    fs.writeFileSync(beside, `beside ${digest}`);
+    return digest;
+  };
+  const input = { name: 'data:digits', digest: data.digest, bytes: data.bytes, path: 'data' };
+  const train = await append({ inputs: [input], outputs: { model } });
+  const evaluate = await append({
+    step: 'recognise.test',
+    kind: 'evaluate',
+    inputs: [{ name: 'output:recognise.model', ...model, record: train }],
+    outputs: { report: { digest: await put('report'), bytes: 6 } },
+  });
+  return { train, evaluate, data: data.digest };
+}
+
+export function pseudoRandom(bytes: number): Buffer {
+  const content = Buffer.alloc(bytes);
+  let state = 1;
+  for (let at = 0; at + 4 <= bytes; at += 4) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    content.writeUInt32LE(state, at);
+  }
+  return content;
+}
+
+/** The lock files alone, as git would bring them. */
+export function cloneLocks(from: string, to: string): void {
+  fs.mkdirSync(to, { recursive: true });
+  for (const name of ['digits.mlpipe.lock', 'mlpipe.json']) {
+    fs.cpSync(join(from, name), join(to, name), { recursive: true });
+  }
+}
+
+/** Every file below a folder of a remote or a store, by name. */
+export function filesIn(folder: string): Map<string, Buffer> {
+  if (!fs.existsSync(folder)) return new Map();
+  const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return new Map(
+    names
+      .filter((name) => fs.statSync(join(folder, name)).isFile())
+      .map((name) => [name.replaceAll('\\', '/'), fs.readFileSync(join(folder, name))]),
+  );
+}
+
+/** Whatever has its name is whole, and has all that it names. */
+export function mustBeSound(files: ReadonlyMap<string, Buffer>): { objects: number; records: number } {
+  const has = (digest: Digest) => files.has(`objects/${digest.slice(7, 9)}/${digest.slice(9)}`);
+  const count = { objects: 0, records: 0 };
+  for (const [name, content] of files) {
+    const parsed = parseName(name);
+    if (parsed === undefined || (parsed.room === 'records' && parsed.rest !== '.json')) continue;
+    assert.equal(digestOf(content), parsed.digest, `${name} holds other bytes`);
+    count[parsed.room] += 1;
+    const named = parsed.room === 'objects' ? namedIn(content) : undefined;
+    for (const part of named === undefined ? [] : [...named.parts, ...named.files.map(({ digest }) => digest)]) {
+      assert.ok(has(part), `${name} is a folder without ${part}`);
+    }
+    if (parsed.room === 'records') {
+      const { objects, records } = namedBy(JSON.parse(content.toString('utf8')) as RunRecord);
+      for (const object of objects) assert.ok(has(object), `the record ${name} is there without ${object}`);
+      void records;
+    }
+  }
+  return count;
+}
+
+/** A remote in memory. */
+export class MemoryRemote implements RemoteDriver {
+  readonly address = 'memory';
+  readonly abilities = { list: true, write: true, pageSize: 1000, concurrency: { first: 4, most: 8 } };
+  readonly files: Map<string, Buffer>;
+  readonly calls = { list: 0, pages: 0, head: 0, get: 0, put: 0 };
+
+  constructor(files = new Map<string, Buffer>()) {
+    this.files = files;
+  }
+
+  async *list(prefix: string): AsyncGenerator<Listed> {
+    this.calls.list += 1;
+    for (const [name, content] of this.files) if (name.startsWith(prefix)) yield { name, bytes: content.length };
+  }
+
+  async head(name: string) {
+    this.calls.head += 1;
+    return this.files.get(name)?.length;
+  }
+
+  async get(name: string, { start = 0 }: { start?: number } = {}) {
+    this.calls.get += 1;
+    const content = this.files.get(name);
+    return content && { start, chunks: piecesOf(content.subarray(start)) };
+  }
+
+  async put(name: string, content: Content, { replace = false } = {}): Promise<'created' | 'present'> {
+    this.calls.put += 1;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content.read()) chunks.push(chunk);
+    if (this.files.has(name) && !replace) return 'present';
+    this.files.set(name, Buffer.concat(chunks));
+    return 'created';
+  }
+
+  async delete(name: string) {
+    this.files.delete(name);
+  }
+
+  async settle() {}
+  async close() {}
+}
+
+export async function* piecesOf(content: Buffer, size = 65_536): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
+}
