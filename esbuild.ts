@@ -4,7 +4,7 @@ import { copyFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { addonSources } from './runtime/engines/tensorflow/addon.ts';
 
 const require = createRequire(import.meta.url);
@@ -12,6 +12,26 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url
 
 /** Native modules, and what is found at run time where it is installed. */
 const external = ['vscode', 'better-sqlite3', 'webgpu'];
+
+/**
+ * Large libraries that few need are bundles of their own, found beside the one that asks for them: the command line
+ * would else read them at every start.
+ */
+const apart: Record<string, string> = { 'remote-s3': 'runtime/store/remotes/drivers/s3.ts' };
+
+const keptApart: Plugin = {
+  name: 'kept-apart',
+  setup({ onResolve }) {
+    for (const [name, entry] of Object.entries(apart)) {
+      const file = entry.slice(entry.lastIndexOf('/') + 1);
+      onResolve({ filter: new RegExp(`/${file.replace('.', '\\.')}$`) }, ({ kind, importer }) =>
+        kind === 'dynamic-import' && importer.replaceAll('\\', '/').includes('/store/remotes/')
+          ? { path: `./${name}.cjs`, external: true }
+          : undefined,
+      );
+    }
+  },
+};
 
 const common: BuildOptions = {
   bundle: true,
@@ -21,6 +41,7 @@ const common: BuildOptions = {
   external,
   // tfjs-node uses of `tfjs` what the core has, and must use this very core: gradients are mended in it.
   alias: { '@tensorflow/tfjs': '@tensorflow/tfjs-core' },
+  plugins: [keptApart],
   minify: true,
   sourcemap: true,
   sourcesContent: false,
@@ -43,6 +64,7 @@ const entries: Record<string, string> = {
   worker: 'runtime/train/worker.ts',
   'store-worker': 'runtime/store/worker.ts',
   'facts-worker': 'runtime/facts/worker.ts',
+  ...apart,
 };
 
 /**

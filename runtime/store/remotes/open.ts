@@ -44,7 +44,17 @@ export async function openRemote(root: string, { name, settings }: NamedRemote):
       const { openFolder } = await import('./drivers/folder.ts');
       return openFolder(url.startsWith('file:') ? fileURLToPath(url) : isAbsolute(url) ? url : resolve(root, url));
     }
-    default:
-      throw new MlpipeError(`mlpipe cannot reach ${url} yet (remote ${name}).`, { code: 'not-yet', exit: EXIT.usage });
+    case 's3': {
+      const { openS3 } = await import('./drivers/s3.ts');
+      return openS3(settings);
+    }
+    case 'http': {
+      const { openHttp } = await import('./drivers/http.ts');
+      return openHttp({ name, settings });
+    }
+    case 'ssh': {
+      const { openSsh } = await import('./drivers/ssh.ts');
+      return openSsh(url);
+    }
   }
 }
