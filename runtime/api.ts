@@ -22,6 +22,7 @@ import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
+import type { ExportedDocument, ExportOptions } from './export/export.ts';
 import { gatherFacts } from './facts/gather.ts';
 import {
   differencesAsMarkdown,
@@ -431,6 +432,19 @@ export const sharing = {
   fetch: async (...parameters: Parameters<typeof import('./share/pull.ts').fetchAll>) =>
     (await import('./share/pull.ts')).fetchAll(...parameters),
 };
+/**
+ * A record, a model or a data set in a format of other tools.
+ *
+ * @throws MlpipeError what `runtime/export/export.ts` names
+ */
+export async function exportDocument(
+  project: Project,
+  reference: string,
+  options: ExportOptions,
+): Promise<ExportedDocument> {
+  const { exportDocument: write } = await import('./export/export.ts');
+  return write(project, reference, options);
+}
 
 // ---------------------------------------------------------------- this machine
 

@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review export import gc audit mcp'.split(
+  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
     ' ',
   );
 
@@ -102,6 +102,7 @@ const past = () => import('./commands/past.ts');
 const source = () => import('./commands/source.ts');
 const proof = () => import('./commands/proof.ts');
 const share = () => import('./commands/share.ts');
+const paper = () => import('./commands/paper.ts');
 const machine = () => import('./commands/machine.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
@@ -187,6 +188,22 @@ command(
   'what can train here: list; install, remove or verify a version: tensorflow@2.19.1',
   async () => (await machine()).engine,
 ).option('--gpu', 'the build for NVIDIA’s graphics processors');
+  'export <reference>',
+  'a record or a data set in a format of other tools',
+  async () => (await paper()).exportRecord,
+)
+  .addOption(
+    new Option('--format <format>', 'which')
+      .choices(['in-toto', 'openlineage', 'cyclonedx', 'modelcard', 'ro-crate', 'croissant', 'model-signing'])
+      .makeOptionMandatory(),
+  )
+  .option('-o, --output <file>', 'write it there; of a crate, the folder')
+  .option('--key <file>', 'sign with this private key in PEM (in-toto, model-signing)')
+  .option('--to <url>', 'also send the events to this server (openlineage)')
+  .option('--about <file>', 'what people say of the data, where it is not beside it (croissant)')
+  .option('--license <license>', 'of the crate (ro-crate)')
+  .option('--html', 'as HTML rather than Markdown (modelcard)');
+command('engine <what> [name]', 'what can train here: list', async () => (await machine()).engine);
 command('doctor', 'what works on this machine, and how to mend the rest', async () => (await machine()).doctor);
 command('schema [name]', 'the JSON Schema of a --json shape', async () => (await machine()).schema);
 command('lsp', 'the language server, over stdio', async () => (await machine()).lsp).allowUnknownOption();
