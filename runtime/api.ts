@@ -38,6 +38,11 @@ import type { KeptVerdict } from './reproduce/keep.ts';
 import type { ReproduceOptions, Reproduction } from './reproduce/reproduce.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
+import { findVersions, problemsOf } from './versions/find.ts';
+import { type KeepOptions, keepModel } from './versions/keep.ts';
+import { resolveReference } from './versions/resolve.ts';
+import type { StoredVersion } from './versions/version.ts';
+
 export {
   openProject,
   type Project,
@@ -231,7 +236,7 @@ export function log(project: Project, options: { file?: string; step?: string; l
 
 /** One record. @throws MlpipeError `reference-unknown`, `reference-ambiguous` */
 export function show(project: Project, reference: string): StoredRecord {
-  return project.ledger.resolve(reference);
+  return resolveReference(project, reference);
 }
 
 export interface Comparison {
@@ -243,8 +248,8 @@ export interface Comparison {
 
 /** Two records side by side. */
 export function diff(project: Project, one: string, other: string): Comparison {
-  const before = project.ledger.resolve(one);
-  const after = project.ledger.resolve(other);
+  const before = resolveReference(project, one);
+  const after = resolveReference(project, other);
   const differences = differencesOf(before.record, after.record);
   return {
     before: before.digest,
@@ -285,7 +290,7 @@ export async function lineage(
 async function startOf(project: Project, reference: string, folder: string): Promise<StoredRecord | Digest> {
   const { ledger, store, root } = project;
   try {
-    return ledger.resolve(reference);
+    return resolveReference(project, reference);
   } catch (error) {
     if (!(error instanceof MlpipeError) || error.code !== 'reference-unknown') throw error;
     const object = ledger.object(reference);
@@ -415,7 +420,7 @@ export async function reproduce(
   const { reproduce: make } = await import('./reproduce/reproduce.ts');
   const { file, parameters, ...rest } = options;
   if (rest.environment !== 'current' && rest.data !== 'current') return make(project, reference, rest);
-  const path = file ?? resolve(project.root, project.ledger.resolve(reference).record.pipeline.file);
+  const path = file ?? resolve(project.root, resolveReference(project, reference).record.pipeline.file);
   const { plan: today } = await contextAt(project, path, parameters);
   return make(project, reference, { ...rest, current: { plan: today, file: path } });
 }
@@ -432,6 +437,46 @@ export const sharing = {
   fetch: async (...parameters: Parameters<typeof import('./share/pull.ts').fetchAll>) =>
     (await import('./share/pull.ts')).fetchAll(...parameters),
 };
+/** A version of a model, for people and programs. */
+export interface KeptModel {
+  name: string;
+  version: number;
+  tag: string | null;
+  record: string;
+  model: string;
+  /** Relative to the project's root. */
+  file: string;
+  metrics: Record<string, number>;
+  kept: { when: string; who: string };
+  /** Why it is not what it was when it was kept; nothing where all is well. */
+  problem: string | null;
+}
+
+/** Keeps a trained model under the next number of its name. @throws MlpipeError what `versions/keep.ts` names */
+export async function keep(project: Project, reference: string, options: KeepOptions = {}): Promise<KeptModel> {
+  return keptModel(project, await keepModel(project, reference, options), null);
+}
+
+/** Every version of a model, and files that cannot be read as one. */
+export async function versions(
+  project: Project,
+): Promise<{ models: KeptModel[]; damaged: { file: string; problem: string }[] }> {
+  const found = findVersions(project.root);
+  const problems = await problemsOf(project, found);
+  return {
+    models: found.versions.map((version) => keptModel(project, version, problems.get(version.path) ?? null)),
+    damaged: found.damaged.map(({ path, problem }) => ({
+      file: relative(project.root, path),
+      problem: problem.message,
+    })),
+  };
+}
+
+function keptModel(project: Project, { version, path }: StoredVersion, problem: string | null): KeptModel {
+  const { format: _, previous: __, ...rest } = version;
+  return { ...rest, file: relative(project.root, path).replaceAll('\\', '/'), problem };
+}
+
 /**
  * A record, a model or a data set in a format of other tools.
  *

@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace verify models promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
+  'decay trace verify promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
     ' ',
   );
 
@@ -165,6 +165,9 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
       .default('recorded'),
   )
   .option('--keep', 'leave the clean place, to be looked at');
+command('models [what] [reference]', 'models that are kept; `keep` keeps one', async () => (await paper()).models)
+  .option('--tag <tag>', 'call the version so, too: v1.2.0')
+  .option('-f, --force', 'keep it although a gate was not passed');
 command(
   'remote <what> [name] [url]',
   'where models and data are kept for others: add, list, remove, default',
@@ -188,6 +191,7 @@ command(
   'what can train here: list; install, remove or verify a version: tensorflow@2.19.1',
   async () => (await machine()).engine,
 ).option('--gpu', 'the build for NVIDIA’s graphics processors');
+command(
   'export <reference>',
   'a record or a data set in a format of other tools',
   async () => (await paper()).exportRecord,
@@ -203,7 +207,6 @@ command(
   .option('--about <file>', 'what people say of the data, where it is not beside it (croissant)')
   .option('--license <license>', 'of the crate (ro-crate)')
   .option('--html', 'as HTML rather than Markdown (modelcard)');
-command('engine <what> [name]', 'what can train here: list', async () => (await machine()).engine);
 command('doctor', 'what works on this machine, and how to mend the rest', async () => (await machine()).doctor);
 command('schema [name]', 'the JSON Schema of a --json shape', async () => (await machine()).schema);
 command('lsp', 'the language server, over stdio', async () => (await machine()).lsp).allowUnknownOption();

@@ -71,6 +71,18 @@ const fetched = object({
   missing: list(object({ kind: oneOf('record', 'object'), digest, of: text })),
 });
 
+const keptModel = object({
+  name: text,
+  version: number,
+  tag: orNull(text),
+  record: digest,
+  model: digest,
+  file: text,
+  metrics: map(number),
+  kept: object({ when: text, who: text }),
+  problem: orNull(text),
+});
+
 /** By the name of the command. */
 export const SCHEMAS: Record<string, Schema> = {
   check: list(
@@ -192,6 +204,8 @@ export const SCHEMAS: Record<string, Schema> = {
   }),
   pull: fetched,
   fetch: fetched,
+  models: object({ models: list(keptModel), damaged: list(object({ file: text, problem: text })) }),
+  keep: keptModel,
   dag: object({ nodes: list(object({ name: text, kind: text })), edges: list(object({ from: text, to: text })) }),
   engine: list(
     object(

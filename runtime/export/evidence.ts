@@ -9,6 +9,7 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import type { KeptVerdict } from '../reproduce/keep.ts';
 import { ancestors, evaluationsOf, planOf } from '../reproduce/recorded.ts';
+import { findVersions } from '../versions/find.ts';
 import { type ContentFile, filesOf, isFolder } from './contents.ts';
 
 export interface Evidence {
@@ -77,8 +78,15 @@ export async function evidenceOf(project: Project, stored: StoredRecord, version
     evaluations: await measured(project, stored, plan, step),
     verdicts: await verdictsOf(project, stored),
     pipelineText: await pipelineText(project, stored),
-    kept: undefined,
+    kept: keptAs(project, stored),
   };
+}
+
+function keptAs(project: Project, { digest }: StoredRecord): Evidence['kept'] {
+  const found = findVersions(project.root).versions.find(({ version }) => version.record === digest)?.version;
+  if (found === undefined) return undefined;
+  const { name, version, tag } = found;
+  return { name, version, ...(tag === null ? {} : { tag }) };
 }
 
 async function measured(

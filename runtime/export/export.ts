@@ -7,6 +7,7 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { modelOf } from '../reproduce/recorded.ts';
 import type { Store } from '../store/store.ts';
+import { resolveReference } from '../versions/resolve.ts';
 import { modelCard } from './card.ts';
 import { cardAsHtml, cardAsMarkdown } from './card-text.ts';
 import { croissant } from './croissant.ts';
@@ -66,7 +67,7 @@ export async function exportDocument(
   const { format, version } = options;
   if (format === 'croissant') {
     const data = await describedData(project, reference, {
-      resolve: (name) => project.ledger.resolve(name),
+      resolve: (name) => resolveReference(project, name),
       ...(options.about === undefined ? {} : { about: options.about }),
     });
     return { text: json(croissant(data)), warnings: [] };
@@ -127,7 +128,7 @@ function refuseIdle(options: ExportOptions): void {
 /** Formats about a model take an evaluation for what it evaluated; the others are about any record. */
 function meant(project: Project, reference: string, format: Format): StoredRecord {
   const ofModel = format === 'cyclonedx' || format === 'modelcard' || format === 'model-signing';
-  return ofModel ? modelOf(project, reference) : project.ledger.resolve(reference);
+  return ofModel ? modelOf(project, reference) : resolveReference(project, reference);
 }
 
 /** Sorted keys, readable. */

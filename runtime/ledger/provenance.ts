@@ -11,7 +11,7 @@ import type { CodeState, RunRecord } from './record.ts';
 export const LARGEST_KEPT = 8 * 2 ** 20;
 
 /** What a run itself writes does not make the code another. */
-const RESULTS = /\.mlpipe\.lock\/|(?:^|\/)\.mlpipe\//;
+const RESULTS = /\.mlpipe\.(?:lock|models)\/|(?:^|\/)\.mlpipe\//;
 
 /** Untracked files of these names are named and not kept. */
 const SECRETS =

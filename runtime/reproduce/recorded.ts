@@ -5,6 +5,7 @@ import type { Digest, EvaluateStep, Plan, TrainStep } from '../../grammar/plan/p
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
+import { resolveReference } from '../versions/resolve.ts';
 
 /** Which of the two a part of the run is taken from. */
 export type Source = 'recorded' | 'current';
@@ -18,7 +19,7 @@ export interface PlanChoice {
 
 /** The record of the model that is meant; an evaluation means what it evaluated. @throws MlpipeError `model-unknown` */
 export function modelOf(project: Project, reference: string): StoredRecord {
-  const stored = project.ledger.resolve(reference);
+  const stored = resolveReference(project, reference);
   if (stored.record.kind === 'train' && stored.record.outputs.model) return stored;
   const behind = stored.record.inputs.find(({ name, record }) => record && name.endsWith('.model'))?.record;
   const trained = behind && project.ledger.get(behind);

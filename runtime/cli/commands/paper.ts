@@ -1,16 +1,66 @@
-/** `export`: a record for other tools. */
+/** `models`, `export`: models by their names, and records for other tools. */
 import fs from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import * as api from '../../api.ts';
-import { EXIT, type ExitCode } from '../../errors.ts';
+import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { type Format, layCrate } from '../../export/export.ts';
 import { writeFailure } from '../../store/errors.ts';
-import { type Output, talk } from '../output.ts';
+import { metric, minute } from '../../words.ts';
+import { answer, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
   folder: string;
   output: Output;
   version: string;
+}
+
+export async function models(
+  { folder, output }: Context,
+  options: { tag?: string; force?: boolean },
+  what = 'list',
+  reference?: string,
+): Promise<ExitCode> {
+  if (what === 'list') return listModels(folder, output);
+  if (what !== 'keep' || reference === undefined) {
+    throw new MlpipeError(`\`mlpipe models ${what}\` is not enough, or not known.`, {
+      code: 'usage',
+      todo: '`mlpipe models` lists what is kept, `mlpipe models keep recognise` keeps a model.',
+      exit: EXIT.usage,
+    });
+  }
+  return api.withProject(folder, async (project) => {
+    const kept = await api.keep(project, reference, options);
+    answer(output, kept, () => `${kept.name}@${kept.version}${kept.tag === null ? '' : ` (${kept.tag})`}`);
+    talk(output, `Commit ${kept.file}: it is what everybody else knows the version by.`);
+    return EXIT.yes;
+  });
+}
+
+async function listModels(folder: string, output: Output): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const found = await api.versions(project);
+    answer(output, found, () => table(found.models.map(line)));
+    for (const { problem } of found.damaged) talk(output, `mlpipe: ${problem}`);
+    if (found.models.length === 0) talk(output, 'No model is kept yet: `mlpipe models keep REFERENCE` keeps one.');
+    const whole = found.damaged.length === 0 && found.models.every(({ problem }) => problem === null);
+    return whole ? EXIT.yes : EXIT.no;
+  });
+}
+
+function line(kept: api.KeptModel): string[] {
+  return [
+    `${kept.name}@${kept.version}`,
+    kept.tag ?? '',
+    minute(kept.kept.when),
+    kept.kept.who,
+    paint('yellow', shortDigest(kept.record), process.stdout),
+    kept.problem === null
+      ? Object.entries(kept.metrics)
+          .filter(([name]) => ['accuracy', 'rootMeanSquaredError', 'loss'].includes(name))
+          .map(([name, value]) => metric(name, value))
+          .join(', ')
+      : paint('red', kept.problem, process.stdout),
+  ];
 }
 
 export interface ExportWords {

@@ -1,0 +1,108 @@
+/** A version of a model: a name and a number for a record, in a committed file that never changes. */
+import fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import { MlpipeError } from '../errors.ts';
+import { readFailure, writeFailure } from '../store/errors.ts';
+import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
+
+export const VERSION_FORMAT = 'mlpipe-model/1';
+
+export interface ModelVersion {
+  format: typeof VERSION_FORMAT;
+  /** The training's name. */
+  name: string;
+  /** Counted from 1. */
+  version: number;
+  tag: string | null;
+  /** The record of the training, and the model that it wrote. */
+  record: Digest;
+  model: Digest;
+  /** The digest of the version before, so that none can be exchanged without all that follow. */
+  previous: Digest | null;
+  /** As its evaluations measured when it was kept. */
+  metrics: Record<string, number>;
+  kept: { when: string; who: string };
+}
+
+/** A version with the digest of what it says. */
+export interface StoredVersion {
+  digest: Digest;
+  version: ModelVersion;
+  /** Where it lies; absolute. */
+  path: string;
+}
+
+/** `digits.mlpipe` → `digits.mlpipe.models` */
+export function versionFolder(pipelineFile: string): string {
+  return `${pipelineFile}.models`;
+}
+
+export function versionPath(pipelineFile: string, name: string, version: number): string {
+  const plain = name.replace(/[^A-Za-z0-9@=.,_+-]/g, (character) => `%${character.codePointAt(0)?.toString(16)}`);
+  return join(versionFolder(pipelineFile), `${plain}@${version}.json`);
+}
+
+/**
+ * Writes a version that is not there yet. Durable when it returns.
+ *
+ * @returns nothing where another process has written that number first
+ */
+export function writeVersion(pipelineFile: string, version: ModelVersion): StoredVersion | undefined {
+  const path = versionPath(pipelineFile, version.name, version.version);
+  const digest = digestOfValue(version);
+  const sorted = JSON.parse(canonicalJson(version)) as ModelVersion;
+  const temporary = `${path}.${process.pid}`;
+  try {
+    fs.mkdirSync(dirname(path), { recursive: true });
+    const file = fs.openSync(temporary, 'w', 0o444);
+    try {
+      fs.writeSync(file, `${JSON.stringify({ digest, ...sorted }, undefined, 2)}\n`);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    // A link is made only where there is nothing of that name: what is there is never replaced.
+    fs.linkSync(temporary, path);
+    nodeFileSystem.syncFolder(dirname(path));
+    return { digest, version, path };
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return undefined;
+    throw writeFailure(path, error);
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+}
+
+/** @throws MlpipeError `version-damaged` for an edit, the marks of a merge, or the place of another version */
+export function readVersion(path: string): StoredVersion {
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'utf8');
+  } catch (error) {
+    throw readFailure(path, error);
+  }
+  if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
+  let value: ModelVersion & { digest?: Digest };
+  try {
+    value = JSON.parse(text) as ModelVersion & { digest?: Digest };
+  } catch {
+    throw damaged(path, 'is not JSON');
+  }
+  const { digest, ...version } = value;
+  if (version.format !== VERSION_FORMAT) throw damaged(path, `has the format ${JSON.stringify(version.format)}`);
+  if (digest === undefined || digest !== digestOfValue(version))
+    throw damaged(path, 'was edited: it does not fit its own digest');
+  const pipeline = dirname(path).replace(/\.models$/, '');
+  if (versionPath(pipeline, version.name, version.version) !== path)
+    throw damaged(path, `is about ${version.name}@${version.version}`);
+  return { digest, version, path };
+}
+
+function damaged(path: string, how: string): MlpipeError {
+  return new MlpipeError(`The version ${path} ${how}.`, {
+    code: 'version-damaged',
+    todo: 'Bring it back as it was committed first. Of two that a merge brings together one stays; keep the other model anew.',
+  });
+}
