@@ -16,12 +16,14 @@ import { digestSource } from './execute/inputs.ts';
 import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
 import { differencesAsMarkdown, differencesOf, type RecordDifference } from './ledger/difference.ts';
+import { type SignedRecord, withSignatures } from './ledger/judged.ts';
 import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
 import { contextAt, openProject, type Project, type ProjectOptions, worldOf } from './project.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 
+export * from './api-ledger.ts';
 export { openProject, type Project, pipelineFile, pipelinesIn, readPipelineText, rootOf } from './project.ts';
 
 /** The language is large and not everybody needs it. */
@@ -197,18 +199,36 @@ function refuseUnknownNames(whole: Plan, names: readonly string[]): void {
 
 // ---------------------------------------------------------------- what was
 
+export interface LogOptions {
+  file?: string;
+  step?: string;
+  limit?: number;
+  /** The account, the name or the e-mail address of who ran it. */
+  by?: string;
+  /** ISO 8601. */
+  since?: string;
+  status?: string;
+  kind?: string;
+}
+
 /** Records, the newest first. */
-export function log(project: Project, options: { file?: string; step?: string; limit?: number } = {}): StoredRecord[] {
-  const path = options.file === undefined ? undefined : relative(project.root, options.file).replaceAll('\\', '/');
-  return project.ledger.list(
-    { ...(path === undefined ? {} : { file: path }), ...(options.step === undefined ? {} : { step: options.step }) },
-    options.limit,
-  );
+export function log(project: Project, { file, limit, ...filter }: LogOptions = {}): StoredRecord[] {
+  const path = file === undefined ? undefined : relative(project.root, file).replaceAll('\\', '/');
+  return project.ledger.list({ ...filter, file: path }, limit);
 }
 
 /** One record. @throws MlpipeError `reference-unknown`, `reference-ambiguous` */
 export function show(project: Project, reference: string): StoredRecord {
   return project.ledger.resolve(reference);
+}
+
+/** The same with what their signatures are worth. */
+export function signed(
+  project: Project,
+  records: readonly StoredRecord[],
+  warn: (message: string) => void = () => undefined,
+): Promise<SignedRecord[]> {
+  return withSignatures(project.root, project.ledger, records, warn);
 }
 
 export interface Comparison {
@@ -258,12 +278,9 @@ async function startOf(project: Project, reference: string, folder: string): Pro
     const now = fs.existsSync(path) ? ledger.object((await digestSource(store, path)).digest) : undefined;
     if (now !== undefined) return now;
     // No run knows the file as it is now, or it is gone: then what was last read from there is meant.
-    const known = ledger
-      .list()
-      .flatMap(({ record }) => record.inputs.map((input) => ({ input, from: dirname(record.pipeline.file) })))
-      .find(({ input, from }) => input.path !== undefined && resolve(root, from, input.path) === path);
+    const known = ledger.readFrom(relative(root, path).replaceAll('\\', '/'));
     if (known === undefined) throw error;
-    return known.input.digest;
+    return known;
   }
 }
 
@@ -272,8 +289,8 @@ export function models(project: Project, folder: string): ModelNode[] {
   project.ledger.refresh();
   const below = relative(project.root, folder).replaceAll('\\', '/');
   return project.ledger
-    .list()
-    .filter(({ record }) => record.kind === 'train' && (below === '' || record.pipeline.file.startsWith(`${below}/`)))
+    .list({ kind: 'train' })
+    .filter(({ record }) => below === '' || record.pipeline.file.startsWith(`${below}/`))
     .map((stored) => modelNode(project, stored, below));
 }
 
