@@ -24,6 +24,11 @@ export function addKeys(project: Project, person: keys.Person = {}): Promise<str
   return keys.addOwnKeys(project.root, person);
 }
 
+/** The same, in a project that names nobody yet: whoever begins it is its first person. */
+export async function addFirstKeys(project: Project): Promise<string[]> {
+  return keys.namesAnybody(project.root) ? [] : keys.addOwnKeys(project.root);
+}
+
 /** Names somebody else's key. */
 export function trustKey(project: Project, reference: string, person: keys.Person & { from?: string }): string {
   return keys.trustKey(placeOf(project), reference, person);

@@ -141,7 +141,7 @@ command('dag [file]', 'the graph, even of a file with errors', async () => (awai
   .option('--dot', 'for Graphviz');
 const log = command('log [file]', 'what has run, and who has signed it', async () => (await past()).log)
   .option('--step <name>', 'only this step')
-  .option('--by <person>', 'only by this account, name or e-mail address')
+  .option('--by <person>', 'only by whose account, name or e-mail address has this')
   .option('--since <time>', 'only what ended then or later: 2026-11-25, 12h, 7d, 2w')
   .addOption(new Option('--status <status>', 'only what ended so').choices(['ok', 'failed', 'cancelled']))
   .addOption(new Option('--kind <kind>', 'only such steps').choices(['train', 'evaluate', 'program']))

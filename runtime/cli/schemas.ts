@@ -201,6 +201,8 @@ export const SCHEMAS: Record<string, Schema> = {
     ),
   ),
   publish: list(object({ writer: text, entries: number, added: number, commit: text })),
+  'keys-changed': object({ written: list(text) }),
+  mend: object({ records: number }),
   push: object({ remote: text, refs: list(text) }),
   fetch: object({ remote: text, records: number, writers: list(text), problems: list(text) }),
   init: object({ folder: text, written: list(text), kept: list(text) }),

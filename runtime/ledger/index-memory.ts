@@ -97,7 +97,7 @@ function fits(stored: IndexedRecord, { block, by, since, ...equal }: RowFilter):
   return (
     Object.entries(equal).every(([name, value]) => value === undefined || row[name as keyof IndexRow] === value) &&
     (block === undefined || blockOf(row.step) === block) &&
-    (by === undefined || namesOf(stored.record).includes(by.toLowerCase())) &&
+    (by === undefined || namesOf(stored.record).some((name) => name.includes(by.toLowerCase()))) &&
     (since === undefined || row.ended >= since)
   );
 }

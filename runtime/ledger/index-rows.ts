@@ -25,7 +25,7 @@ export interface RowFilter {
   kind?: string | undefined;
   key?: Digest | undefined;
   status?: string | undefined;
-  /** The account, the name or the e-mail address, in any case. */
+  /** A part of the account, the name or the e-mail address, in any case. */
   by?: string | undefined;
   /** ISO 8601: that have ended then or later. */
   since?: string | undefined;

@@ -96,7 +96,7 @@ export class SqliteIndex implements RecordIndex {
     ).all({
       ...Object.fromEntries(given),
       ...(key === undefined ? {} : { key: bytesOf(key) }),
-      ...(by === undefined ? {} : { by: `\n${by.toLowerCase()}\n` }),
+      ...(by === undefined ? {} : { by: by.toLowerCase() }),
       ...(since === undefined ? {} : { since }),
       limit: Number.isFinite(limit) ? limit : -1,
       offset,

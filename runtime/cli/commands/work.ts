@@ -79,7 +79,7 @@ export async function run(context: Context, options: RunOptions, ...names: strin
     if (options.events) process.stdout.write(`${JSON.stringify(event)}\n`);
     if (!output.quiet) progress.show(event);
   };
-  return api.withProject(folder, async (project) => {
+  const work = async (project: api.Project) => {
     const result = await api.run(project, file, {
       steps,
       parameters: options.set,
@@ -93,7 +93,8 @@ export async function run(context: Context, options: RunOptions, ...names: strin
     });
     if (output.json && !options.events) answer(output, result, () => '');
     return cancelled.signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
-  });
+  };
+  return api.withProject(folder, work, { warn: (message) => talk(output, message) });
 }
 
 const STATE_STYLES = {

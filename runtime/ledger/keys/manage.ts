@@ -75,6 +75,11 @@ export interface Person {
   email?: string;
 }
 
+/** Whether the project says of any key whose it is. @throws MlpipeError `trust-damaged` */
+export function namesAnybody(root: string): boolean {
+  return readTrust(root).size > 0;
+}
+
 /**
  * Names one's own keys in the project: the one of mlpipe, which is made where there is none, and git's.
  *

@@ -91,10 +91,12 @@ export function giveUpLog(files: FileSystem, store: string, { writer }: Log): vo
   writeWhole(files, store, join('log', writer, 'place'), 'given up');
 }
 
-/** Keeps the log of somebody else, or brings it up to date; nothing here appends to it. */
-export function keepForeignLog(files: FileSystem, store: string, writer: string, key: PublicKey): Log {
+/** A log of somebody else, to be brought up to date; nothing where one of that name has another key. */
+export function keepForeignLog(files: FileSystem, store: string, writer: string, key: PublicKey): Log | undefined {
   files.makeFolder(join(logFolder(store), writer));
-  if (keyOf(files, store, writer) === undefined) writeHead(files, store, writer, key);
+  const known = keyOf(files, store, writer);
+  if (known === undefined) writeHead(files, store, writer, key);
+  else if (known.text !== key.text) return undefined;
   return logOf(files, store, writer, key, exclusiveFor(files, store, writer));
 }
 

@@ -87,6 +87,7 @@ export async function importLog(
   if (records.length !== checkpoint.size || !equal(tree.root(), checkpoint.root))
     return 'its entries are not those that its checkpoint stands for';
   const log = keepForeignLog(ledger.files, ledger.folder, writer, key);
+  if (log === undefined) return 'its key is another than it was';
   try {
     const here = log.entries.size();
     for (const { index, record } of log.entries.rows(0, Math.min(here, records.length)))
