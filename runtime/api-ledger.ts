@@ -1,4 +1,6 @@
 /** The part of the façade that makes the ledger evident: keys, publishing, fetching, verifying. */
+import { MlpipeError } from './errors.ts';
+import { currentKey, keyFolder } from './ledger/keys/key-folder.ts';
 import * as keys from './ledger/keys/manage.ts';
 import { type Fetched, fetchLedger, type Pushed, pushLedger } from './ledger/refs/exchange.ts';
 import { type PublishedLog, publish } from './ledger/refs/publish.ts';
@@ -62,4 +64,20 @@ export function fetch(project: Project, remote: string): Promise<Fetched> {
 
 function placeOf({ root, store, ledger }: Project): keys.KeyPlace {
   return { root, store: store.folder, files: ledger.files };
+}
+
+/** With which key records are signed here, for `doctor`. */
+export function signingKey(): { name: string; ok: boolean; found: string; todo?: string } {
+  const folder = keyFolder();
+  try {
+    const id = currentKey(folder)?.key.id;
+    return {
+      name: 'key',
+      ok: true,
+      found: id === undefined ? `none yet; the first run makes one in ${folder}` : `${id} in ${folder}`,
+    };
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
+    return { name: 'key', ok: false, found: error.message, ...(error.todo === undefined ? {} : { todo: error.todo }) };
+  }
 }

@@ -9,6 +9,7 @@ import type { Finding } from '../grammar/check.ts';
 import { digestOf } from '../grammar/plan/canonical.ts';
 import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
+import { signingKey } from './api-ledger.ts';
 import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
@@ -384,6 +385,7 @@ export async function doctor(project: Project): Promise<{ ok: boolean; points: D
           found: project.ledger.index,
           todo: 'Install better-sqlite3 for this platform; without it every record is read for each question.',
         },
+    signingKey(),
     ...project.ledger.problems.map(({ digest, problem }) => ({
       name: 'record',
       ok: false,

@@ -1,10 +1,8 @@
 /** Records together with what their signatures are worth. */
-import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import type { KeyId } from './keys/public-key.ts';
 import { readTrust, type Trust } from './keys/trust.ts';
 import type { Ledger } from './ledger.ts';
-import { placesOf } from './log/logs.ts';
+import { placeFinder } from './log/logs.ts';
 import type { StoredRecord } from './record.ts';
 import { isSigned, type JudgedSignature, judge } from './signature.ts';
 
@@ -27,7 +25,7 @@ export async function withSignatures(
     if (!(error instanceof MlpipeError)) throw error;
     warn(`${error.message} Until then nobody is trusted.`);
   }
-  const places = (key: KeyId, digest: Digest) => placesOf(ledger.files, ledger.folder, key, digest);
+  const places = placeFinder(ledger.files, ledger.folder);
   const judged: SignedRecord[] = [];
   for (const stored of records) {
     const signatures: JudgedSignature[] = [];

@@ -1,11 +1,12 @@
 /** What makes an appended record evident: its signatures, and its entry in the writer's log. */
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
+import { writeFailure } from '../store/errors.ts';
 import type { FileSystem } from '../store/filesystem.ts';
 import type { Identity } from './keys/identity.ts';
 import type { OwnKey } from './keys/key-folder.ts';
 import type { PublicKey } from './keys/public-key.ts';
-import { giveUpLog, type Log, lastCheckpoint, makeCheckpoint, ownLog } from './log/logs.ts';
+import { giveUpLog, type Log, lastCheckpoint, logFolder, makeCheckpoint, ownLog } from './log/logs.ts';
 import type { Hash } from './log/merkle.ts';
 import { type Signer, signatureFile, signedBytes } from './signature.ts';
 
@@ -111,18 +112,26 @@ export class Sealing {
       return undefined;
     }
     const others = await this.#identity.others();
-    let log = ownLog(this.#files, this.#store, own.key);
+    let log = this.#ownLog(own);
     let atLeast = sizeSaid(lastCheckpoint(this.#files, this.#store, log));
     if (atLeast === undefined || log.entries.size() < atLeast) {
       // The run is worth more than its place in this log, and what is damaged is evidence: it stays as it is.
       this.#tell(`The log ${log.writer} is damaged, so that another is begun. \`mlpipe verify\` says what is wrong.`);
       log.close();
       giveUpLog(this.#files, this.#store, log);
-      log = ownLog(this.#files, this.#store, own.key);
+      log = this.#ownLog(own);
       atLeast = 0;
     }
     this.#opened = { own, others, log, atLeast, appended: false };
     return this.#opened;
+  }
+
+  #ownLog(own: OwnKey): Log {
+    try {
+      return ownLog(this.#files, this.#store, own.key);
+    } catch (error) {
+      throw writeFailure(logFolder(this.#store), error);
+    }
   }
 
   #tell(message: string): void {

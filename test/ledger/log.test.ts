@@ -202,13 +202,16 @@ describe('several processes of one writer', () => {
       const program = `
         const fs = await import('node:fs');
         const { exclusive, fileLock } = await import(${module});
-        const [lock, counter, name] = process.argv.slice(1);
+        const [lock, counter, name, folder] = process.argv.slice(1);
         const held = name === 'file' ? fileLock(lock) : exclusive(lock);
+        // All begin at once, or they would have nothing to wait for.
+        fs.writeFileSync(counter + '-' + process.pid, '');
+        while (fs.readdirSync(folder).filter((each) => each.startsWith('counter-')).length < 4);
         for (let number = 0; number < 100; number += 1)
           held.within(() => fs.writeFileSync(counter, String(Number(fs.readFileSync(counter, 'utf8')) + 1)));
         held.close();`;
       const run = promisify(execFile);
-      const words = ['--input-type=module', '--eval', program, lock, counter, name];
+      const words = ['--input-type=module', '--eval', program, lock, counter, name, project.root];
       await Promise.all(Array.from({ length: 4 }, () => run(process.execPath, words)));
       assert.equal(fs.readFileSync(counter, 'utf8'), '400');
     });

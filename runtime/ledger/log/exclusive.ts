@@ -66,12 +66,17 @@ export function fileLock(path: string): Exclusive {
       return true;
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
-      const owner = Number(fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : 0);
+      const owner = ownerOf(path);
       if (owner > 0 && !isRunning(owner)) {
         // Under a name of its own: had another process taken the lock since, it would be taken back.
         const grave = `${path}.${process.pid}`;
-        fs.renameSync(path, grave);
-        if (Number(fs.readFileSync(grave, 'utf8')) === owner) fs.rmSync(grave);
+        try {
+          fs.renameSync(path, grave);
+        } catch (problem) {
+          if (hasCode(problem, 'ENOENT')) return false;
+          throw problem;
+        }
+        if (ownerOf(grave) === owner) fs.rmSync(grave);
         else fs.renameSync(grave, path);
       }
       return false;
@@ -91,6 +96,16 @@ export function fileLock(path: string): Exclusive {
     },
     close: () => undefined,
   };
+}
+
+/** The process that has made the lock; 0 where it is given back, or is only just being made. */
+function ownerOf(path: string): number {
+  try {
+    return Number(fs.readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
 }
 
 function isRunning(pid: number): boolean {

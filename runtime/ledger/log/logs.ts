@@ -9,6 +9,7 @@ import type { Digest } from '../../../grammar/plan/plan.ts';
 import type { FileSystem } from '../../store/filesystem.ts';
 import { writeWhole } from '../../store/layout.ts';
 import { type KeyId, type PublicKey, parsePublicKey } from '../keys/public-key.ts';
+import type { Place } from '../signature.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from './checkpoint.ts';
 import { EntryFile } from './entries.ts';
 import { alone, type Exclusive, exclusive } from './exclusive.ts';
@@ -186,17 +187,23 @@ function placeOf(store: string): string {
   return String(statSync(store, { bigint: true }).ino);
 }
 
-/** Where the logs of a key have a record. */
-export function placesOf(
-  files: FileSystem,
-  store: string,
-  key: KeyId,
-  record: Digest,
-): { writer: string; index: number }[] {
-  const wanted = Buffer.from(record.slice('sha256:'.length), 'hex');
-  const places: { writer: string; index: number }[] = [];
-  for (const log of logsIn(files, store).logs.filter((each) => each.key.id === key))
-    for (const row of log.entries.rows())
-      if (wanted.equals(row.record)) places.push({ writer: log.writer, index: row.index });
+/** Answers where the logs of a key have a record; each log is read once, when it is first asked about. */
+export function placeFinder(files: FileSystem, store: string): (key: KeyId, record: Digest) => readonly Place[] {
+  const known = new Map<KeyId, Map<string, Place[]>>();
+  return (key, record) => {
+    const places = known.get(key) ?? placesIn(files, store, key);
+    known.set(key, places);
+    return places.get(record) ?? [];
+  };
+}
+
+function placesIn(files: FileSystem, store: string, key: KeyId): Map<string, Place[]> {
+  const places = new Map<string, Place[]>();
+  for (const log of logsIn(files, store).logs.filter((each) => each.key.id === key)) {
+    for (const { index, record } of log.entries.rows()) {
+      const digest = `sha256:${Buffer.from(record).toString('hex')}`;
+      places.set(digest, [...(places.get(digest) ?? []), { writer: log.writer, index }]);
+    }
+  }
   return places;
 }

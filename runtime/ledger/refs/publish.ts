@@ -67,10 +67,7 @@ async function publishLog(root: string, ledger: Ledger, log: Log, own: OwnKey): 
     if (before && !equal(log.entries.root(first), before.root)) throw diverged(log, logRef(log.writer));
     const rows = [...log.entries.rows(first - (first % CHUNK), checkpoint.size)];
     const added = rows.filter(({ index }) => index >= first).map(({ record }): Digest => `sha256:${hex(record)}`);
-    const recordTip = await tip(root, recordsRef(log.writer));
-    const files = recordFiles(ledger, added);
-    const records = await commitFiles(root, files, `${added.length} records of ${log.writer}\n`, recordTip);
-    if (!(await moveRef(root, recordsRef(log.writer), records, recordTip))) continue;
+    if (!(await publishRecords(root, ledger, log.writer, added))) continue;
     const pages = new Map<string, Uint8Array>([
       ['checkpoint', Buffer.from(note)],
       ['key', Buffer.from(`${log.key.text}\n`)],
@@ -90,6 +87,29 @@ async function publishLog(root: string, ledger: Ledger, log: Log, own: OwnKey): 
     exit: EXIT.usage,
   });
 }
+
+/** In pieces, because each is held in memory. @returns whether nobody else has moved the ref meanwhile */
+async function publishRecords(
+  root: string,
+  ledger: Ledger,
+  writer: string,
+  added: readonly Digest[],
+): Promise<boolean> {
+  for (let from = 0; from < added.length; from += PIECE) {
+    const piece = added.slice(from, from + PIECE);
+    const before = await tip(root, recordsRef(writer));
+    const commit = await commitFiles(
+      root,
+      recordFiles(ledger, piece),
+      `${piece.length} records of ${writer}\n`,
+      before,
+    );
+    if (!(await moveRef(root, recordsRef(writer), commit, before))) return false;
+  }
+  return true;
+}
+
+const PIECE = 20_000;
 
 async function lastPublished(root: string, log: Log): Promise<(Checkpoint & { commit: string }) | undefined> {
   const commit = await tip(root, logRef(log.writer));

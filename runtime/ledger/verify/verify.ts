@@ -2,13 +2,11 @@
  * Whether anything in a project's ledger was changed, removed, put in another order or forged, and what of that cannot
  * be told.
  */
-import type { Digest } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
-import type { KeyId } from '../keys/public-key.ts';
 import { readTrust, type Trust } from '../keys/trust.ts';
 import type { Ledger } from '../ledger.ts';
-import { placesOf } from '../log/logs.ts';
+import { placeFinder } from '../log/logs.ts';
 import { publishedCheckpoints } from '../refs/published.ts';
 import { verifyLocks } from './locks.ts';
 import { type CheckedLog, verifyLogs } from './logs.ts';
@@ -50,7 +48,7 @@ export async function verifyProject(
     problems.push(problem('trust-damaged', error.message));
   }
   onProgress('records');
-  const places = (key: KeyId, digest: Digest) => placesOf(ledger.files, ledger.folder, key, digest);
+  const places = placeFinder(ledger.files, ledger.folder);
   const records = await verifyRecords(ledger.files, ledger.folder, trust, places);
   onProgress('logs');
   const published = await publishedCheckpoints(root);
