@@ -10,6 +10,7 @@ import { digestOf } from '../grammar/plan/canonical.ts';
 import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
+import { signingKey } from './api-ledger.ts';
 import { listEngines } from './engines/index.ts';
 import {
   type InstalledTensorflow,
@@ -30,6 +31,7 @@ import {
   environmentDifferencesOf,
   type RecordDifference,
 } from './ledger/difference.ts';
+import { type SignedRecord, withSignatures } from './ledger/judged.ts';
 import { type LineageOptions, lineage as lineageOf } from './ledger/lineage.ts';
 import type { StoredRecord } from './ledger/record.ts';
 import type { LoadedPipeline } from './pipeline.ts';
@@ -43,6 +45,7 @@ import { type KeepOptions, keepModel } from './versions/keep.ts';
 import { resolveReference } from './versions/resolve.ts';
 import type { StoredVersion } from './versions/version.ts';
 
+export * from './api-ledger.ts';
 export {
   openProject,
   type Project,
@@ -225,18 +228,36 @@ function refuseUnknownNames(whole: Plan, names: readonly string[]): void {
 
 // ---------------------------------------------------------------- what was
 
+export interface LogOptions {
+  file?: string;
+  step?: string;
+  limit?: number;
+  /** The account, the name or the e-mail address of who ran it. */
+  by?: string;
+  /** ISO 8601. */
+  since?: string;
+  status?: string;
+  kind?: string;
+}
+
 /** Records, the newest first. */
-export function log(project: Project, options: { file?: string; step?: string; limit?: number } = {}): StoredRecord[] {
-  const path = options.file === undefined ? undefined : relative(project.root, options.file).replaceAll('\\', '/');
-  return project.ledger.list(
-    { ...(path === undefined ? {} : { file: path }), ...(options.step === undefined ? {} : { step: options.step }) },
-    options.limit,
-  );
+export function log(project: Project, { file, limit, ...filter }: LogOptions = {}): StoredRecord[] {
+  const path = file === undefined ? undefined : relative(project.root, file).replaceAll('\\', '/');
+  return project.ledger.list({ ...filter, file: path }, limit);
 }
 
 /** One record. @throws MlpipeError `reference-unknown`, `reference-ambiguous` */
 export function show(project: Project, reference: string): StoredRecord {
   return resolveReference(project, reference);
+}
+
+/** The same with what their signatures are worth. */
+export function signed(
+  project: Project,
+  records: readonly StoredRecord[],
+  warn: (message: string) => void = () => undefined,
+): Promise<SignedRecord[]> {
+  return withSignatures(project.root, project.ledger, records, warn);
 }
 
 export interface Comparison {
@@ -299,12 +320,9 @@ async function startOf(project: Project, reference: string, folder: string): Pro
     const now = fs.existsSync(path) ? ledger.object((await digestSource(store, path)).digest) : undefined;
     if (now !== undefined) return now;
     // No run knows the file as it is now, or it is gone: then what was last read from there is meant.
-    const known = ledger
-      .list()
-      .flatMap(({ record }) => record.inputs.map((input) => ({ input, from: dirname(record.pipeline.file) })))
-      .find(({ input, from }) => input.path !== undefined && resolve(root, from, input.path) === path);
+    const known = ledger.readFrom(relative(root, path).replaceAll('\\', '/'));
     if (known === undefined) throw error;
-    return known.input.digest;
+    return known;
   }
 }
 
@@ -313,13 +331,8 @@ export async function models(project: Project, folder: string): Promise<ModelNod
   project.ledger.refresh();
   const below = relative(project.root, folder).replaceAll('\\', '/');
   const trained = project.ledger
-    .list()
-    .filter(
-      ({ record }) =>
-        record.kind === 'train' &&
-        !isReplicate(record.step) &&
-        (below === '' || record.pipeline.file.startsWith(`${below}/`)),
-    )
+    .list({ kind: 'train' })
+    .filter(({ record }) => !isReplicate(record.step) && (below === '' || record.pipeline.file.startsWith(`${below}/`)))
     .map(async (stored) => ({
       ...modelNode(project, stored, below),
       reproduction: await reproductionOf(project, stored),
@@ -517,6 +530,7 @@ export async function doctor(project: Project): Promise<{ ok: boolean; points: D
           found: project.ledger.index,
           todo: 'Install better-sqlite3 for this platform; without it every record is read for each question.',
         },
+    signingKey(),
     ...project.ledger.problems.map(({ digest, problem }) => ({
       name: 'record',
       ok: false,

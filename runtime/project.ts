@@ -7,6 +7,7 @@ import { resolveEnvironment } from './environment/resolve.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import type { PipelineContext, World } from './execute/world.ts';
+import { identityIn } from './ledger/keys/identity.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
 import { rememberedPlan, rememberPlan } from './plan-cache.ts';
@@ -55,7 +56,7 @@ export function openProject(folder: string, options: ProjectOptions = {}): Proje
     tell: options.tell ?? (() => undefined),
     // Opened when it is first asked for: `check` and `fmt` need none.
     get ledger() {
-      ledger ??= openLedger(store.folder, { warn });
+      ledger ??= openLedger(store.folder, { warn, identity: identityIn(root) });
       return ledger;
     },
     close() {

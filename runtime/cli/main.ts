@@ -17,7 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace verify promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
+  'decay trace promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
     ' ',
   );
 
@@ -49,8 +49,13 @@ type Action<Options> = (
   ...names: string[]
 ) => Promise<ExitCode>;
 
-function command<Options>(signature: string, description: string, load: () => Promise<Action<Options>>): Command {
-  const added = program.command(signature).description(description);
+function command<Options>(
+  signature: string,
+  description: string,
+  load: () => Promise<Action<Options>>,
+  parent: Command = program,
+): Command {
+  const added = parent.command(signature).description(description);
   added.action(async (...parameters: unknown[]) => {
     // Commander hands over the arguments, then the options, then the command.
     const options = parameters.at(-2) as Options;
@@ -103,6 +108,7 @@ const source = () => import('./commands/source.ts');
 const proof = () => import('./commands/proof.ts');
 const share = () => import('./commands/share.ts');
 const paper = () => import('./commands/paper.ts');
+const ledger = () => import('./commands/ledger.ts');
 const machine = () => import('./commands/machine.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
@@ -136,9 +142,22 @@ command('status [file]', 'what would run, and why; exit 1 if anything', async ()
 command('dag [file]', 'the graph, even of a file with errors', async () => (await work()).dag)
   .option('--mermaid', 'as a Mermaid flowchart')
   .option('--dot', 'for Graphviz');
-command('log [file]', 'what has run', async () => (await past()).log)
+const log = command('log [file]', 'what has run, and who has signed it', async () => (await past()).log)
   .option('--step <name>', 'only this step')
+  .option('--by <person>', 'only by whose account, name or e-mail address has this')
+  .option('--since <time>', 'only what ended then or later: 2026-11-25, 12h, 7d, 2w')
+  .addOption(new Option('--status <status>', 'only what ended so').choices(['ok', 'failed', 'cancelled']))
+  .addOption(new Option('--kind <kind>', 'only such steps').choices(['train', 'evaluate', 'program']))
   .option('-l, --limit <number>', 'at most so many', positive);
+command(
+  'publish',
+  'write the log and its records into refs of the repository',
+  async () => (await ledger()).publish,
+  log,
+);
+command('mend', 'log every record of yours that no log has', async () => (await ledger()).mend, log);
+command('push [remote]', 'push records and logs to a git remote (origin)', async () => (await ledger()).push, log);
+command('fetch [remote]', 'fetch the records and logs of others (origin)', async () => (await ledger()).fetch, log);
 command('show <reference>', 'one record', async () => (await past()).show);
 command('diff <one> <other>', 'two records side by side', async () => (await past()).diff).option(
   '--md',
@@ -207,6 +226,16 @@ command(
   .option('--about <file>', 'what people say of the data, where it is not beside it (croissant)')
   .option('--license <license>', 'of the crate (ro-crate)')
   .option('--html', 'as HTML rather than Markdown (modelcard)');
+command(
+  'verify',
+  'whether objects, records, signatures and logs are whole; exit 1 if not',
+  async () => (await ledger()).verify,
+);
+command('keys [what] [names...]', 'who signs: list, add, trust, rotate, revoke', async () => (await ledger()).keys)
+  .option('--name <name>', 'whose key it is')
+  .option('--email <address>', 'how to reach that person')
+  .option('--from <time>', 'trust nothing that ended before')
+  .option('--reason <text>', 'why the key is revoked');
 command('doctor', 'what works on this machine, and how to mend the rest', async () => (await machine()).doctor);
 command('schema [name]', 'the JSON Schema of a --json shape', async () => (await machine()).schema);
 command('lsp', 'the language server, over stdio', async () => (await machine()).lsp).allowUnknownOption();

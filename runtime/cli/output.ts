@@ -26,9 +26,9 @@ export function talk(output: Output, text: string): void {
   if (!output.quiet) process.stderr.write(`${text}\n`);
 }
 
-/** How a project says what it did unasked: `fetched 3 objects from origin`. */
-export function telling(output: Output): { tell: (message: string) => void } {
-  return { tell: (message) => talk(output, paint('gray', message)) };
+/** How a project says what it did unasked (`fetched 3 objects from origin`), and what is not as it should be. */
+export function telling(output: Output): Record<'tell' | 'warn', (message: string) => void> {
+  return { tell: (message) => talk(output, paint('gray', message)), warn: (message) => talk(output, message) };
 }
 
 /** What failed, where, why, and what to do next; a stack trace only where it is asked for. */

@@ -60,7 +60,18 @@ const record = object(
   ['log'],
 );
 
-const storedRecord = object({ digest, record });
+const signature = object(
+  {
+    key: text,
+    scheme: oneOf('ed25519', 'sshsig', 'openpgp'),
+    state: oneOf('trusted', 'untrusted', 'outside', 'revoked', 'forged', 'unknown'),
+    name: text,
+    email: text,
+  },
+  ['name', 'email'],
+);
+const storedRecord = object({ digest, record, signatures: list(signature) });
+const orNone = orNull(number);
 
 const fetched = object({
   remote: text,
@@ -224,6 +235,47 @@ export const SCHEMAS: Record<string, Schema> = {
   ),
   doctor: object({ ok: flag, points: list(object({ name: text, ok: flag, found: text, todo: text }, ['todo'])) }),
   fmt: list(object({ file: text, changed: flag })),
+  verify: object({
+    ok: flag,
+    objects: number,
+    records: number,
+    signatures: number,
+    locks: number,
+    logs: list(
+      object({
+        writer: text,
+        key: text,
+        entries: number,
+        checkpoints: object({ here: orNone, published: orNone, left: orNone }),
+      }),
+    ),
+    standing: map(number),
+    problems: list(object({ code: text, message: text, todo: text, digest, path: text }, ['digest', 'path'])),
+    notes: list(text),
+  }),
+  keys: list(
+    object(
+      {
+        key: text,
+        public: text,
+        type: text,
+        state: oneOf('trusted', 'replaced', 'revoked', 'untrusted'),
+        own: oneOf('signing', 'kept'),
+        name: text,
+        email: text,
+        from: text,
+        until: text,
+        revoked: object({ at: text, reason: text, logs: map(number) }, ['reason']),
+        logs: list(text),
+      },
+      ['own', 'name', 'email', 'from', 'until', 'revoked'],
+    ),
+  ),
+  publish: list(object({ writer: text, entries: number, added: number, commit: text })),
+  'keys-changed': object({ written: list(text) }),
+  mend: object({ records: number }),
+  'log-push': object({ remote: text, refs: list(text) }),
+  'log-fetch': object({ remote: text, records: number, writers: list(text), problems: list(text) }),
   init: object({ folder: text, written: list(text), kept: list(text) }),
 };
 

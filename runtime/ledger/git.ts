@@ -15,9 +15,10 @@ export function git(
   folder: string,
   args: readonly string[],
   environment: Record<string, string> = {},
+  input?: Uint8Array,
 ): Promise<GitAnswer> {
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       'git',
       [...SAFE, ...args],
       {
@@ -31,6 +32,9 @@ export function git(
         resolve({ code, stdout, stderr: stderr.toString('utf8').trim() });
       },
     );
+    // A git that ends before it has read everything says so by its code.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
 }
 

@@ -1,17 +1,24 @@
-/** The ledger: every record of every run of a step, each a file that never changes. */
+/** The ledger: every record of every run of a step, each a file that never changes, with its signatures beside it. */
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson, digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { EXIT, MlpipeError } from '../errors.ts';
-import type { ContentFolder } from '../store/content.ts';
+import { MlpipeError } from '../errors.ts';
+import { SHARDS } from '../store/content.ts';
 import { type FileSystem, hasCode, nodeFileSystem } from '../store/filesystem.ts';
-import { prepareStore, recordFolder } from '../store/layout.ts';
+import { prepareStore } from '../store/layout.ts';
 import { withoutUrlCredentials } from './credentials.ts';
-import { type IndexRow, memoryIndex, openIndex, type RecordIndex, renewIndex } from './index-database.ts';
+import { memoryIndex, openIndex, renewIndex } from './index-database.ts';
+import type { IndexedRecord, RecordIndex, RowFilter } from './index-rows.ts';
+import type { Identity } from './keys/identity.ts';
 import { lockedRecord, writeLock } from './lock.ts';
+import { logsIn } from './log/logs.ts';
 import { runName } from './names.ts';
-import { RECORD_FORMAT, type RunRecord, type StoredRecord } from './record.ts';
+import type { RunRecord, StoredRecord } from './record.ts';
+import { RecordFiles } from './record-files.ts';
+import { resolveObject, resolveReference } from './references.ts';
+import { Sealing } from './sealing.ts';
+import { isSigned, type ReadSignature, signatureSuffix } from './signature.ts';
 
 export interface RecordProblem {
   digest: Digest;
@@ -22,25 +29,35 @@ export interface LedgerOptions {
   /** Told of what is not as it should be and stops nothing. */
   warn?: (message: string) => void;
   files?: FileSystem;
+  /** With what records are signed and logged; without it they are neither. */
+  identity?: Identity;
 }
+
+/** The names in a folder are believed to be known when they have not changed for so long: clocks of disks are coarse. */
+const SETTLED = 2_000_000_000n;
 
 export class Ledger {
   /** Records that cannot be read; found when the index caught up. */
   readonly problems: RecordProblem[] = [];
-  readonly #records: ContentFolder;
-  readonly #files: FileSystem;
-  readonly #folder: string;
+  /** The `.mlpipe` folder. */
+  readonly folder: string;
+  readonly files: FileSystem;
+  readonly #records: RecordFiles;
   readonly #warn: (message: string) => void;
   readonly #read = new Map<Digest, RunRecord>();
+  readonly #sealing: Sealing | undefined;
+  /** Records that came to light when the index caught up: what a process that was killed has left may be among them. */
+  #discovered: Digest[] = [];
   #index: RecordIndex;
 
   constructor(folder: string, options: LedgerOptions = {}) {
     const files = options.files ?? nodeFileSystem;
     prepareStore(files, folder);
-    this.#files = files;
-    this.#records = recordFolder(files, folder);
-    this.#folder = folder;
+    this.files = files;
+    this.#records = new RecordFiles(files, folder);
+    this.folder = folder;
     this.#warn = options.warn ?? (() => undefined);
+    this.#sealing = options.identity && new Sealing(files, folder, options.identity, this.#warn);
     this.#index = openIndex(folder, this.#warn);
     this.refresh();
   }
@@ -50,59 +67,103 @@ export class Ledger {
     return this.#index.description;
   }
 
-  /** Brings the index to what the records say: another process, or git, may have brought some. */
+  /**
+   * Brings the index to what the records say: another process, or git, may have brought some. Folders whose names have
+   * not changed since the index took them up are not listed: a million records are looked through in 256 glances.
+   */
   refresh(): void {
-    const known = this.#ask((index) => index.digests());
-    const present = new Set<Digest>();
-    const added: StoredRecord[] = [];
+    const known = this.#ask((index) => index.shards());
     this.problems.length = 0;
-    for (const name of this.#records.names()) {
-      if (!('digest' in name)) continue;
-      present.add(name.digest);
-      if (known.has(name.digest)) continue;
-      const read = this.#readFile(name.digest);
-      if ('record' in read) added.push({ digest: name.digest, record: read.record });
-      else this.#report(name.digest, read.problem);
+    for (const shard of SHARDS) {
+      const changed = this.#records.folder.namesChanged(shard);
+      if (changed === undefined || known.get(shard) !== changed) this.#ask(() => this.#catchUp(shard, changed));
     }
-    const gone = [...known].filter((digest) => !present.has(digest));
-    if (added.length > 0) this.#ask((index) => index.add(added));
-    if (gone.length > 0) this.#ask((index) => index.remove(gone));
   }
 
-  /** Keeps a record. Durable when it returns; the objects that it names must be stored before. */
+  /**
+   * Keeps a record: the record, its signatures, then its entry in the log. Durable when it returns; the objects that it
+   * names must be stored before.
+   */
   async append(record: RunRecord): Promise<Digest> {
-    const text = canonicalJson(withoutCredentialsInside(record));
-    const digest = digestOf(text);
-    const staged = this.#records.has(digest) ? [] : [this.#records.stage(digest, Buffer.from(text), true)];
-    this.#records.publish(staged, [digest]);
+    await this.complete();
+    const content = Buffer.from(canonicalJson(withoutCredentialsInside(record)));
+    const digest = digestOf(content);
+    const { folder } = this.#records;
+    const isNew = !folder.has(digest);
+    const seal = await this.#sealing?.seal(content, isNew);
+    const staged = isNew ? [folder.stage(digest, content, true)] : [];
+    const suffixes: string[] = [];
+    for (const signature of seal?.signatures ?? []) {
+      const suffix = signatureSuffix(signature);
+      suffixes.push(suffix);
+      if (isNew || !this.files.status(folder.path(digest, suffix)))
+        staged.push(folder.stageBeside(digest, suffix, signature));
+    }
+    folder.publish(staged, [digest]);
+    seal?.log(digest);
     // From here on the record is kept, whatever becomes of the index.
-    this.#ask((index) => index.add([{ digest, record: JSON.parse(text) as RunRecord }]));
+    const parsed = JSON.parse(content.toString('utf8')) as RunRecord;
+    this.#ask((index) => index.update({ added: [{ digest, record: parsed, signatures: suffixes }], gone: [] }));
     return digest;
+  }
+
+  /** Logs what a process of this writer was killed over: records that it had signed, and promised nobody. */
+  async complete(): Promise<void> {
+    const discovered = this.#discovered;
+    this.#discovered = [];
+    if (this.#sealing && discovered.length > 0) await this.#sealing.complete(await this.#unlogged(discovered));
+  }
+
+  /** Logs every record of this writer that no log of its key has. */
+  async mend(): Promise<number> {
+    const all = this.#ask((index) => index.rows({})).map(({ digest }) => digest);
+    const unlogged = await this.#unlogged(all);
+    await this.#sealing?.complete(unlogged);
+    return unlogged.length;
+  }
+
+  /** The key that signs here, and its log. */
+  async writer(): ReturnType<Sealing['writer']> {
+    await this.complete();
+    return this.#sealing?.writer();
   }
 
   /** A record by its whole digest, where it is there and whole. */
   get(digest: Digest): StoredRecord | undefined {
     const known = this.#read.get(digest);
     if (known) return { digest, record: known };
-    const read = this.#readFile(digest);
+    const read = this.#records.read(digest);
     if (!('record' in read)) {
       this.#report(digest, read.problem);
       return undefined;
     }
+    // So that a walk through a million does not keep them all.
+    if (this.#read.size >= REMEMBERED) this.#read.clear();
     this.#read.set(digest, read.record);
     return { digest, record: read.record };
   }
 
+  /** The signatures beside a record, unchecked. */
+  signatures(digest: Digest): ReadSignature[] {
+    return this.#ask((index) => index.signatures(digest)).flatMap(
+      (suffix) => this.#records.signature(digest, suffix) ?? [],
+    );
+  }
+
+  /** The bytes of a record, as they are signed. */
+  content(digest: Digest): Buffer {
+    return this.files.read(this.#records.folder.path(digest));
+  }
+
   /** The newest first. */
-  list(
-    filter: Partial<Pick<IndexRow, 'run' | 'file' | 'step' | 'key'>> = {},
-    limit = Number.POSITIVE_INFINITY,
-  ): StoredRecord[] {
+  list(filter: RowFilter = {}, limit = Number.POSITIVE_INFINITY): StoredRecord[] {
     const records: StoredRecord[] = [];
-    for (const row of this.#ask((index) => index.rows(filter))) {
-      if (records.length >= limit) break;
-      const stored = this.get(row.digest);
-      if (stored) records.push(stored);
+    // One that is damaged does not count, so that more may have to be asked for.
+    for (let offset = 0; records.length < limit; ) {
+      const rows = this.#ask((index) => index.rows(filter, limit - records.length, offset));
+      records.push(...rows.flatMap(({ digest }) => this.get(digest) ?? []));
+      offset += rows.length;
+      if (rows.length === 0 || !Number.isFinite(limit)) break;
     }
     return records;
   }
@@ -117,9 +178,9 @@ export class Ledger {
 
   newRunName(): string {
     return runName((name) => {
-      if (this.#ask((index) => index.rows({ run: name })).length > 0) return true;
+      if (this.#ask((index) => index.rows({ run: name }, 1)).length > 0) return true;
       // Making the run's folder is what takes the name: of two processes that draw the same one, one fails here.
-      const runs = join(this.#folder, 'runs');
+      const runs = join(this.folder, 'runs');
       fs.mkdirSync(runs, { recursive: true });
       try {
         fs.mkdirSync(join(runs, name));
@@ -148,93 +209,9 @@ export class Ledger {
     return this.#ask((index) => index.writers(object)).flatMap((digest) => this.get(digest) ?? []);
   }
 
-  /**
-   * Which record a person means: a step's name (`recognise`, `recognise@rate=0.01`), which means its newest record; a
-   * run's name (`quiet-heron-41`, or `quiet-heron-41:step`); the beginning of a record's digest, or of the digest of
-   * something that a record wrote; `newest`.
-   *
-   * @throws MlpipeError `reference-unknown`, `reference-ambiguous`
-   */
+  /** Which record a person means. @throws MlpipeError `reference-unknown`, `reference-ambiguous`, `record-damaged` */
   resolve(reference: string): StoredRecord {
-    const rows = this.#ask((index) => index.rows({}));
-    const byStep = rows.find(({ step }) => step === reference) ?? rows.find(({ step }) => blockOf(step) === reference);
-    if (byStep) return this.#must(byStep.digest);
-    if (reference === 'newest' && rows[0]) return this.#must(rows[0].digest);
-    const [run = '', step] = reference.split(':');
-    const byRun = rows.filter((row) => row.run === run && (step === undefined || row.step === step));
-    if (byRun[0]) return this.#must((byRun.find(({ kind }) => kind === 'train') ?? byRun[0]).digest);
-    const hexadecimal = hexadecimalOf(reference);
-    if (hexadecimal !== undefined) {
-      const byDigest = rows.filter(({ digest }) => digest.startsWith(`sha256:${hexadecimal}`));
-      if (byDigest.length > 1)
-        throw ambiguous(
-          reference,
-          'records',
-          byDigest.map(({ digest }) => digest),
-        );
-      if (byDigest[0]) return this.#must(byDigest[0].digest);
-      const written = this.#ask((index) => index.written(`sha256:${hexadecimal}`));
-      if (written.length > 1) throw ambiguous(reference, 'objects', written);
-      if (written[0]) {
-        const writers = new Set(this.#ask((index) => index.writers(written[0] ?? 'sha256:')));
-        const newest = rows.find(({ digest }) => writers.has(digest));
-        if (newest) return this.#must(newest.digest);
-      }
-    }
-    throw new MlpipeError(`Nothing here is called ${reference}.`, {
-      code: 'reference-unknown',
-      todo: 'Name a step, a run or the first characters of a digest; `mlpipe log` lists them.',
-      exit: EXIT.usage,
-    });
-  }
-
-  /**
-   * The object that a record read or wrote and whose digest begins so, or nothing.
-   *
-   * @throws MlpipeError `reference-ambiguous`
-   */
-  object(beginning: string): Digest | undefined {
-    const hexadecimal = hexadecimalOf(beginning);
-    if (hexadecimal === undefined) return undefined;
-    const found = this.#ask((index) => index.named(`sha256:${hexadecimal}`));
-    if (found.length > 1) throw ambiguous(beginning, 'objects', found);
-    return found[0];
-  }
-
-  close(): void {
-    this.#index.close();
-  }
-
-  /** Asks the index; one that turns out to be broken is made again from the records. */
-  #ask<Answer>(question: (index: RecordIndex) => Answer): Answer {
-    try {
-      return question(this.#index);
-    } catch (error) {
-      this.#warn(
-        `The index of the records could not be used (${error instanceof Error ? error.message : String(error)}) and is made again.`,
-      );
-      this.#index.close();
-      this.#index = hasCode(error, 'SQLITE_BUSY', 'SQLITE_LOCKED')
-        ? memoryIndex()
-        : renewIndex(this.#folder, this.#warn);
-      const everything: StoredRecord[] = [];
-      for (const name of this.#records.names()) {
-        if (!('digest' in name)) continue;
-        const read = this.#readFile(name.digest);
-        if ('record' in read) everything.push({ digest: name.digest, record: read.record });
-      }
-      this.#index.add(everything);
-      return question(this.#index);
-    }
-  }
-
-  #report(digest: Digest, problem: string): void {
-    if (this.problems.some((each) => each.digest === digest)) return;
-    this.problems.push({ digest, problem });
-    this.#warn(`The record ${digest} cannot be used: ${problem}.`);
-  }
-
-  #must(digest: Digest): StoredRecord {
+    const digest = this.#ask((index) => resolveReference(index, reference));
     const stored = this.get(digest);
     if (stored) return stored;
     throw new MlpipeError(`The record ${digest} is damaged.`, {
@@ -243,47 +220,93 @@ export class Ledger {
     });
   }
 
-  #readFile(digest: Digest): { record: RunRecord } | { problem: string } {
-    let content: Buffer;
+  /** The object that a record read or wrote and whose digest begins so. @throws MlpipeError `reference-ambiguous` */
+  object(beginning: string): Digest | undefined {
+    return this.#ask((index) => resolveObject(index, beginning));
+  }
+
+  /** What was last read from a path, relative to the project's root. */
+  readFrom(path: string): Digest | undefined {
+    return this.#ask((index) => index.readFrom(path));
+  }
+
+  close(): void {
+    this.#sealing?.close();
+    this.#index.close();
+  }
+
+  /** Asks the index; one that turns out to be broken is made again from the records. */
+  #ask<Answer>(question: (index: RecordIndex) => Answer): Answer {
     try {
-      content = this.#files.read(this.#records.path(digest));
+      return question(this.#index);
     } catch (error) {
-      return { problem: `cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+      // A question may have an answer that is an error.
+      if (error instanceof MlpipeError) throw error;
+      this.#warn(
+        `The index of the records could not be used (${error instanceof Error ? error.message : String(error)}) and is made again.`,
+      );
+      this.#index.close();
+      this.#index = hasCode(error, 'SQLITE_BUSY', 'SQLITE_LOCKED')
+        ? memoryIndex()
+        : renewIndex(this.folder, this.#warn);
+      for (const shard of SHARDS) this.#catchUp(shard, undefined);
+      return question(this.#index);
     }
-    if (digestOf(content) !== digest) return { problem: 'its content is not what its digest says' };
-    // The digest proves that these bytes were written by `append`, or by another mlpipe.
-    let record: RunRecord;
-    try {
-      record = JSON.parse(content.toString('utf8')) as RunRecord;
-    } catch {
-      return { problem: 'it is not JSON' };
+  }
+
+  /** Takes up what has changed in one of the 256 folders. */
+  #catchUp(shard: string, changed: bigint | undefined): void {
+    const present = this.#records.list(shard).records;
+    const known = this.#index.inShard(shard);
+    const added: IndexedRecord[] = [];
+    let whole = true;
+    for (const [digest, signatures] of present) {
+      const before = known.get(digest);
+      if (before && signatures.every((each) => before.has(each))) continue;
+      const read = this.#records.read(digest);
+      if ('record' in read) {
+        added.push({ digest, record: read.record, signatures });
+        if (!before) this.#discovered.push(digest);
+      } else {
+        whole = false;
+        this.#report(digest, read.problem);
+      }
     }
-    if (record.format !== RECORD_FORMAT) return { problem: `its format is ${JSON.stringify(record.format)}` };
-    return { record };
+    const gone = [...known.keys()].filter((digest) => !present.has(digest));
+    const now = BigInt(Date.now()) * 1_000_000n;
+    // What is damaged is to be said again by whoever opens the ledger next.
+    const settled = whole && changed !== undefined && now - changed > SETTLED;
+    if (added.length > 0 || gone.length > 0 || settled)
+      this.#index.update({ added, gone, ...(settled ? { shards: new Map([[shard, changed]]) } : {}) });
+  }
+
+  /** Those that the key which signs here has signed, and that are in none of its logs. */
+  async #unlogged(digests: readonly Digest[]): Promise<Digest[]> {
+    const own = this.#sealing?.existingKey();
+    if (own === undefined) return [];
+    const logged = new Set<string>();
+    const { logs } = logsIn(this.files, this.folder);
+    for (const log of logs.filter(({ key }) => key.text === own.text))
+      for (const { record } of log.entries.rows()) logged.add(`sha256:${Buffer.from(record).toString('hex')}`);
+    const unlogged: Digest[] = [];
+    for (const digest of digests.filter((each) => !logged.has(each))) {
+      const signatures = this.signatures(digest).filter(({ key }) => key.text === own.text);
+      // What only pretends to be signed would be made true by being logged.
+      const checked = await Promise.all(signatures.map((each) => isSigned(this.content(digest), each)));
+      if (checked.includes(true)) unlogged.push(digest);
+    }
+    return unlogged;
+  }
+
+  #report(digest: Digest, problem: string): void {
+    if (this.problems.some((each) => each.digest === digest)) return;
+    this.problems.push({ digest, problem });
+    this.#warn(`The record ${digest} cannot be used: ${problem}.`);
   }
 }
 
-/** The beginning of a digest, long enough to mean something by it. */
-function hexadecimalOf(reference: string): string | undefined {
-  const hexadecimal = reference.replace(/^sha256:/, '').toLowerCase();
-  return /^[0-9a-f]{4,64}$/.test(hexadecimal) ? hexadecimal : undefined;
-}
-
-function ambiguous(reference: string, what: string, digests: readonly Digest[]): MlpipeError {
-  return new MlpipeError(`${reference} is the beginning of ${digests.length} ${what}.`, {
-    code: 'reference-ambiguous',
-    todo: `Write more of it: ${digests
-      .slice(0, 4)
-      .map((digest) => digest.slice('sha256:'.length, 19))
-      .join(', ')}.`,
-    exit: EXIT.usage,
-  });
-}
-
-/** `recognise@rate=0.01` → `recognise` */
-function blockOf(step: string): string {
-  return step.split('@', 1)[0] ?? step;
-}
+/** How many records are kept in memory once they are read. */
+const REMEMBERED = 20_000;
 
 /** A URL with a password must not reach a record, wherever in it somebody wrote one. */
 function withoutCredentialsInside<Value>(value: Value): Value {

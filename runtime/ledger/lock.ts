@@ -33,8 +33,9 @@ export function lockPath(pipelineFile: string, step: string): string {
   return join(`${pipelineFile}.lock`, `${name}.json`);
 }
 
-export function writeLock(pipelineFile: string, { digest, record }: StoredRecord): void {
-  const lock: Lock = {
+/** What the lock of a record says. */
+export function lockOf({ digest, record }: StoredRecord): Lock {
+  return {
     format: LOCK_FORMAT,
     step: record.step,
     run: record.run,
@@ -45,9 +46,13 @@ export function writeLock(pipelineFile: string, { digest, record }: StoredRecord
     outputs: record.outputs,
     metrics: record.metrics,
   };
+}
+
+export function writeLock(pipelineFile: string, stored: StoredRecord): void {
+  const lock = lockOf(stored);
   const sorted = JSON.parse(canonicalJson(lock)) as Lock;
   const text = `${JSON.stringify({ digest: digestOfValue(lock), ...sorted }, undefined, 2)}\n`;
-  const path = lockPath(pipelineFile, record.step);
+  const path = lockPath(pipelineFile, stored.record.step);
   fs.mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   try {
@@ -73,11 +78,24 @@ export function writeLock(pipelineFile: string, { digest, record }: StoredRecord
  */
 export function readLock(pipelineFile: string, step: string): Lock | undefined {
   const path = lockPath(pipelineFile, step);
+  let lock: Lock;
+  try {
+    lock = readLockFile(path);
+  } catch (error) {
+    if (error instanceof MlpipeError && hasCode(error.cause, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+  // Git pairs files that look alike, and may merge one step's lock into another's.
+  if (lock.step !== step) throw damaged(path, `is about the step ${lock.step}`);
+  return lock;
+}
+
+/** What a lock file says. @throws MlpipeError `lock-damaged`, `path-missing` */
+export function readLockFile(path: string): Lock {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw readFailure(path, error);
   }
   if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
@@ -91,8 +109,6 @@ export function readLock(pipelineFile: string, step: string): Lock | undefined {
   if (lock.format !== LOCK_FORMAT) throw damaged(path, `has the format ${JSON.stringify(lock.format)}`);
   if (digest !== digestOfValue(lock))
     throw damaged(path, 'does not fit its own digest: it was edited, or merged from two states');
-  // Git pairs files that look alike, and may merge one step's lock into another's.
-  if (lock.step !== step) throw damaged(path, `is about the step ${lock.step}`);
   return lock;
 }
 

@@ -16,6 +16,8 @@ export interface Staged {
   temporary: string;
   /** Whether its content is on the disk. */
   durable: boolean;
+  /** Follows the digest in its name, where that is not the folder's own suffix: a file beside the one of that digest. */
+  suffix?: string;
 }
 
 /**
@@ -58,9 +60,9 @@ export class ContentFolder {
     }
   }
 
-  path(digest: Digest): string {
+  path(digest: Digest, suffix = this.#suffix): string {
     const hexadecimal = digest.slice('sha256:'.length);
-    return join(this.folder, hexadecimal.slice(0, 2), hexadecimal.slice(2) + this.#suffix);
+    return join(this.folder, hexadecimal.slice(0, 2), hexadecimal.slice(2) + suffix);
   }
 
   has(digest: Digest): boolean {
@@ -85,6 +87,11 @@ export class ContentFolder {
       this.#remove(temporary);
       throw error;
     }
+  }
+
+  /** Writes content that is to lie beside the file of a digest. */
+  stageBeside(digest: Digest, suffix: string, content: Uint8Array): Staged {
+    return { ...this.stage(digest, content, true), suffix };
   }
 
   /**
@@ -144,16 +151,15 @@ export class ContentFolder {
   publish(staged: readonly Staged[], present: Iterable<Digest> = []): void {
     try {
       if (staged.some(({ durable }) => !durable)) this.#sync(() => this.#files.syncEverything(this.folder));
-      for (const { temporary, digest } of staged) {
-        this.#attempt(() => this.#files.rename(temporary, this.path(digest)));
+      for (const { temporary, digest, suffix } of staged) {
+        this.#attempt(() => this.#files.rename(temporary, this.path(digest, suffix)));
       }
     } catch (error) {
       this.discard(staged);
       throw error;
     }
-    const named = new Set(
-      [...staged.map(({ digest }) => digest), ...present].filter((each) => !this.#durable.has(each)),
-    );
+    const named = new Set([...present].filter((each) => !this.#durable.has(each)));
+    for (const { digest } of staged) named.add(digest);
     const folders = new Set([...named].map((digest) => dirname(this.path(digest))));
     if (folders.size > BULK / 4 && this.#files.syncsEverything) {
       this.#sync(() => this.#files.syncEverything(this.folder));
@@ -165,14 +171,22 @@ export class ContentFolder {
 
   /** Every digest that has a file, and every name that is no digest. */
   *names(): Generator<{ digest: Digest } | { stranger: string }> {
-    for (const shard of SHARDS) {
-      const folder = join(this.folder, shard);
-      for (const name of this.#files.list(folder)) {
-        const rest = name.endsWith(this.#suffix) ? name.slice(0, name.length - this.#suffix.length) : '';
-        if (/^[0-9a-f]{62}$/.test(rest)) yield { digest: `sha256:${shard}${rest}` };
-        else yield { stranger: join(folder, name) };
-      }
+    for (const shard of SHARDS) yield* this.namesIn(shard);
+  }
+
+  /** The same for one of the 256 folders. */
+  *namesIn(shard: string): Generator<{ digest: Digest } | { stranger: string }> {
+    const folder = join(this.folder, shard);
+    for (const name of this.#files.list(folder)) {
+      const rest = name.endsWith(this.#suffix) ? name.slice(0, name.length - this.#suffix.length) : '';
+      if (/^[0-9a-f]{62}$/.test(rest)) yield { digest: `sha256:${shard}${rest}` };
+      else yield { stranger: join(folder, name) };
     }
+  }
+
+  /** When a name was last added to one of the folders or taken from it, where the disk tells. */
+  namesChanged(shard: string): bigint | undefined {
+    return this.#files.namesChanged(join(this.folder, shard));
   }
 
   #attempt<Result>(write: () => Result): Result {

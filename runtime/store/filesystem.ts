@@ -11,6 +11,8 @@ import { promisify } from 'node:util';
 export interface FileSystem {
   /** Makes a new, empty, read-only file and opens it for writing. Fails if the name is taken. */
   create(path: string): number;
+  /** Opens a file to write at its end, and makes it where there is none. */
+  append(path: string): number;
   write(file: number, bytes: Uint8Array): void;
   /** Sets the modification time, in seconds since 1970. */
   setModified(file: number, seconds: number): void;
@@ -20,10 +22,14 @@ export interface FileSystem {
   /** Replaces what `to` names, atomically. */
   rename(from: string, to: string): void;
   unlink(path: string): void;
+  /** Takes away everything after the first `bytes`; on the disk when it returns. */
+  truncate(path: string, bytes: number): void;
   /** Parents too; nothing happens where it exists. */
   makeFolder(path: string): void;
   /** The folder's names are on the disk when it returns. */
   syncFolder(path: string): void;
+  /** Whether it is a disk of this machine, where processes meet that the kernel keeps apart. */
+  readonly sharesKernel: boolean;
   /** Whether `syncEverything` can be trusted here. */
   readonly syncsEverything: boolean;
   /** Everything written so far to the file system that holds `path` is on the disk when it returns. */
@@ -37,8 +43,12 @@ export interface FileSystem {
   /** Nothing where the path names nothing. */
   status(path: string): FileStatus | undefined;
   read(path: string): Buffer;
+  /** As many of `length` bytes as there are from an offset on. */
+  readPart(path: string, offset: number, length: number): Buffer;
   /** Names in a folder. */
   list(path: string): string[];
+  /** When a name was last added to a folder or taken from it, in nanoseconds since 1970; nothing where that is not told. */
+  namesChanged(path: string): bigint | undefined;
 }
 
 /** A copy that is being made. It can be read as far as it has got. */
@@ -60,6 +70,7 @@ export interface FileStatus {
 /** The disk of this machine. */
 export const nodeFileSystem: FileSystem = {
   create: (path) => fs.openSync(path, 'wx', 0o444),
+  append: (path) => fs.openSync(path, 'a', 0o644),
   write(file, bytes) {
     let offset = 0;
     while (offset < bytes.length) offset += fs.writeSync(file, bytes, offset);
@@ -77,6 +88,15 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   unlink: (path) => fs.unlinkSync(path),
+  truncate(path, bytes) {
+    const file = fs.openSync(path, 'r+');
+    try {
+      fs.ftruncateSync(file, bytes);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+  },
   makeFolder: (path) => void fs.mkdirSync(path, { recursive: true }),
   syncFolder(path) {
     // A folder cannot be opened on Windows; NTFS journals the names.
@@ -88,6 +108,7 @@ export const nodeFileSystem: FileSystem = {
       fs.closeSync(folder);
     }
   },
+  sharesKernel: true,
   syncsEverything: canSyncEverything(),
   syncEverything(path) {
     const { status, error, stderr } = spawnSync('sync', ['-f', path], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -117,7 +138,20 @@ export const nodeFileSystem: FileSystem = {
       : undefined;
   },
   read: (path) => fs.readFileSync(path),
+  readPart(path, offset, length) {
+    const file = fs.openSync(path, 'r');
+    try {
+      const bytes = Buffer.allocUnsafe(length);
+      let filled = 0;
+      for (let count = -1; count !== 0 && filled < length; filled += count)
+        count = fs.readSync(file, bytes, filled, length - filled, offset + filled);
+      return bytes.subarray(0, filled);
+    } finally {
+      fs.closeSync(file);
+    }
+  },
   list: (path) => fs.readdirSync(path),
+  namesChanged: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs,
 };
 
 /**

@@ -1,5 +1,6 @@
 /** What lies where in a store. */
-import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
 import { MlpipeError } from '../errors.ts';
 import { ContentFolder } from './content.ts';
 import { writeFailure } from './errors.ts';
@@ -50,14 +51,20 @@ export function prepareStore(files: FileSystem, store: string): void {
   }
 }
 
-/** A small file of the store itself, there whole or not at all, and durable on return. */
-function writeWhole(files: FileSystem, store: string, name: string, text: string): void {
-  const temporary = join(temporaryFolder(store), `${name}-${process.pid}-${Date.now().toString(36)}`);
+/**
+ * A small file of the store itself, there whole or not at all, and durable on return. What had its name is replaced.
+ *
+ * @param name relative to the store; its folder is there and durable
+ */
+export function writeWhole(files: FileSystem, store: string, name: string, text: string): void {
+  const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
+  const temporary = join(temporaryFolder(store), `${basename(name)}-${unique}`);
   const file = files.create(temporary);
   files.write(file, Buffer.from(text));
   files.sync(file);
   files.close(file);
+  // What was made before this file is on the disk before it has its name.
   files.syncFolder(store);
   files.rename(temporary, join(store, name));
-  files.syncFolder(store);
+  files.syncFolder(dirname(join(store, name)));
 }

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import '../configuration.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const start = join(root, 'runtime', 'cli', 'start.cjs');

@@ -40,7 +40,10 @@ describe('a first project', () => {
   it('is begun by init, its data pinned', async () => {
     const answer = await mlpipe(['init', project, '--json'], { folder });
     assert.equal(answer.code, 0, answer.stderr);
-    assert.deepEqual(JSON.parse(answer.stdout).written, ['moons.mlpipe', 'data/moons.csv']);
+    const { written } = JSON.parse(answer.stdout) as { written: string[] };
+    assert.deepEqual(written.slice(0, 2), ['moons.mlpipe', 'data/moons.csv']);
+    // Whoever begins a project is its first person.
+    assert.match(written[2] ?? '', /^\.mlpipe-keys\/[0-9a-f]{32}\.json$/);
     assert.equal(answer.stderr, '');
     assert.match(fs.readFileSync(join(project, 'moons.mlpipe'), 'utf8'), /^ {2}pin {3}sha256:[0-9a-f]{64}$/m);
   });

@@ -14,6 +14,8 @@ type Operation =
   | { kind: 'sync'; file: number }
   | { kind: 'rename'; from: string; to: string }
   | { kind: 'unlink'; path: string }
+  | { kind: 'open'; file: number; path: string }
+  | { kind: 'truncate'; path: string; bytes: number }
   | { kind: 'folder'; path: string }
   | { kind: 'sync-folder'; path: string }
   | { kind: 'sync-everything' };
@@ -33,6 +35,7 @@ type Fate = 'kept' | 'torn' | 'lost';
 
 export class CrashFileSystem implements FileSystem {
   readonly syncsEverything: boolean;
+  readonly sharesKernel = false;
   readonly operations: Operation[] = [];
   readonly #files: (File & { path: string | undefined })[] = [];
   readonly #folders = new Set<string>();
@@ -49,6 +52,20 @@ export class CrashFileSystem implements FileSystem {
     const file = this.#files.push({ path, bytes: Buffer.alloc(0), modified: 1 }) - 1;
     this.operations.push({ kind: 'create', file, path });
     return file;
+  }
+
+  append(path: string): number {
+    const file = this.#files.findIndex((each) => each.path === path);
+    if (file < 0) return this.create(path);
+    this.operations.push({ kind: 'open', file, path });
+    return file;
+  }
+
+  truncate(path: string, bytes: number): void {
+    const file = this.#find(path);
+    if (!file) throw failure('ENOENT', path);
+    file.bytes = file.bytes.subarray(0, bytes);
+    this.operations.push({ kind: 'truncate', path, bytes });
   }
 
   write(file: number, bytes: Uint8Array): void {
@@ -130,6 +147,14 @@ export class CrashFileSystem implements FileSystem {
     return file.bytes;
   }
 
+  readPart(path: string, offset: number, length: number): Buffer {
+    return this.read(path).subarray(offset, offset + length);
+  }
+
+  namesChanged(): undefined {
+    return undefined;
+  }
+
   list(path: string): string[] {
     if (!this.#folders.has(path)) throw failure('ENOENT', path);
     const inside = [...this.#files.flatMap(({ path }) => path ?? []), ...this.#folders];
@@ -188,6 +213,16 @@ function replay(before: Disk, done: readonly Operation[], fate: Map<number, Fate
       content.set(operation.file, file);
       live.set(operation.path, file);
       if (!lost.has(index)) at.set(operation.path, file);
+    } else if (operation.kind === 'open') {
+      const known = content.get(operation.file) ?? live.get(operation.path);
+      // A file of the disk before is not to be changed: other states begin with it, too.
+      const file = known && before.files.get(operation.path) === known ? { ...known } : known;
+      if (!file) return;
+      content.set(operation.file, file);
+      for (const names of [live, at]) if (names.get(operation.path) === known) names.set(operation.path, file);
+    } else if (operation.kind === 'truncate') {
+      const file = live.get(operation.path);
+      if (file) file.bytes = file.bytes.subarray(0, operation.bytes);
     } else if (operation.kind === 'write') {
       const file = content.get(operation.file);
       const how = fate.get(index) ?? 'kept';

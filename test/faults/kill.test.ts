@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import { identityIn } from '../../runtime/ledger/keys/identity.ts';
 import { openLedger } from '../../runtime/ledger/ledger.ts';
+import { verifyProject } from '../../runtime/ledger/verify/verify.ts';
 import { isDigest } from '../../runtime/store/manifest.ts';
 import { openStore } from '../../runtime/store/open.ts';
+import { recordOf } from '../runtime/records.ts';
 import { straceWorks, traced } from './strace.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
@@ -136,6 +139,49 @@ describe('a process that is killed', () => {
       }
     }
     assert.ok(kills >= 15, `only ${kills} rounds were killed`);
+  });
+
+  it('at any fsync, rename, write, unlink or link of an append that is signed loses nothing either', async function () {
+    this.timeout(300_000);
+    let kills = 0;
+    let promises = 0;
+    const program = [WORKER, 'record', inFolder('.mlpipe'), inFolder('keys')];
+    const store = openStore(inFolder('.mlpipe'));
+    const clear = () => {
+      for (const name of ['index.sqlite', 'index.sqlite-wal', 'index.sqlite-shm', 'log'])
+        fs.rmSync(inFolder(`.mlpipe/${name}`), { recursive: true, force: true });
+      fs.rmSync(inFolder('keys'), { recursive: true, force: true });
+      for (const shard of fs.readdirSync(inFolder('.mlpipe/records')))
+        for (const name of fs.readdirSync(inFolder(`.mlpipe/records/${shard}`)))
+          fs.rmSync(inFolder(`.mlpipe/records/${shard}/${name}`));
+    };
+    for (const [call, count] of countCalls(program)) {
+      for (let number = 1; number <= count; number += 1) {
+        // From an empty ledger, and without a key, every time.
+        clear();
+        const { signal, stdout } = traced(call, `${call}:signal=SIGKILL:when=${number}`, program);
+        if (signal === 'SIGKILL') kills += 1;
+        const promised = acknowledgedIn(stdout);
+        promises += promised.length;
+        // Another process goes on, with whatever key there is by now.
+        const identity = identityIn(folder, inFolder('keys'));
+        const ledger = openLedger(inFolder('.mlpipe'), { identity });
+        await ledger.append(recordOf({ step: 'after that' }));
+        const found = await verifyProject(folder, store, ledger);
+        assert.deepEqual(found.problems, [], `${call} ${number}`);
+        const kept = ledger.list().map(({ digest }) => digest);
+        for (const digest of promised) {
+          assert.ok(kept.includes(digest), `${digest} after ${call} ${number}`);
+          assert.equal(ledger.signatures(digest).length, 1, `${digest} after ${call} ${number}`);
+        }
+        const logged = found.logs.reduce((sum, { entries }) => sum + entries, 0);
+        assert.ok(logged > promised.length, `${call} ${number}`);
+        ledger.close();
+      }
+    }
+    store.close();
+    assert.ok(kills >= 40, `only ${kills} rounds were killed`);
+    assert.ok(promises >= 20, `only ${promises} promises were made`);
   });
 });
 

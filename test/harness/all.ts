@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import '../configuration.ts';
 import { runChecks } from './check.ts';
 import { runTool } from './commands.ts';
 

@@ -242,7 +242,7 @@ describe('the ledger', () => {
       await ledger.append(recordOf({ ...endedAt(number), step: `step ${number % 2}`, outputs: output }));
     }
     const memory = memoryIndex();
-    memory.add(ledger.list());
+    memory.update({ added: ledger.list().map((stored) => ({ ...stored, signatures: [] })), gone: [] });
     const rows = memory.rows({ step: 'step 0' }).map(({ digest }) => digest);
     assert.deepEqual(
       rows,

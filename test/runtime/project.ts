@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as api from '../../runtime/api.ts';
+import '../configuration.ts';
 import type { RunEvent } from '../../runtime/events.ts';
 import type { RunRecord } from '../../runtime/ledger/record.ts';
 import type { RunAnswer, RunStepAnswer, StatusAnswer } from '../../runtime/rpc/protocol.ts';

@@ -2,7 +2,6 @@
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { type RecordDifference, worded } from '../../ledger/difference.ts';
-import type { StoredRecord } from '../../ledger/record.ts';
 import type { LineageAnswer } from '../../rpc/protocol.ts';
 import { metric, metricValue } from '../../words.ts';
 import { answer, duration, type Output, paint, shortDigest, table, talk } from '../output.ts';
@@ -14,23 +13,43 @@ interface Context {
 
 export async function log(
   { folder, output }: Context,
-  options: { step?: string; limit?: number },
+  options: Omit<api.LogOptions, 'file'>,
   name?: string,
 ): Promise<ExitCode> {
-  return api.withProject(folder, (project) => {
+  const warn = (message: string) => talk(output, message);
+  return api.withProject(folder, async (project) => {
+    const { since, limit, ...filter } = options;
     const records = api.log(project, {
+      ...filter,
       ...(name === undefined ? {} : { file: api.pipelineFile(folder, name) }),
-      ...(options.step === undefined ? {} : { step: options.step }),
-      limit: options.limit ?? (output.json ? Number.POSITIVE_INFINITY : 30),
+      ...(since === undefined ? {} : { since: timeOf(since) }),
+      limit: limit ?? (output.json ? Number.POSITIVE_INFINITY : 30),
     });
-    answer(output, records, () => table(records.map(line)));
-    if (records.length === 0 && !output.json)
-      talk(output, options.step === undefined ? 'Nothing has run yet.' : `Nothing called ${options.step} has run yet.`);
+    const signed = await api.signed(project, records, warn);
+    answer(output, signed, () => table(signed.map(line)));
+    if (records.length === 0 && !output.json) {
+      if (options.step !== undefined) talk(output, `Nothing called ${options.step} has run yet.`);
+      else talk(output, Object.keys(options).length > 0 ? 'Nothing that has run is such.' : 'Nothing has run yet.');
+    }
     return EXIT.yes;
   });
 }
 
-function line({ digest, record }: StoredRecord): string[] {
+const UNITS: Record<string, number> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };
+
+/** `2026-11-25`, or so long ago: `12h`, `7d`, `2w`. */
+function timeOf(text: string): string {
+  const [, number, unit = ''] = /^(\d+)([hdw])$/.exec(text) ?? [];
+  const time = number === undefined ? Date.parse(text) : Date.now() - Number(number) * (UNITS[unit] ?? 0);
+  if (!Number.isNaN(time)) return new Date(time).toISOString();
+  throw new MlpipeError(`${text} is no time.`, {
+    code: 'usage',
+    todo: 'Write it like 2026-11-25, or how long ago: 12h, 7d, 2w.',
+    exit: EXIT.usage,
+  });
+}
+
+function line({ digest, record, signatures }: api.SignedRecord): string[] {
   const { status } = record.exit;
   return [
     paint('yellow', shortDigest(digest), process.stdout),
@@ -39,21 +58,48 @@ function line({ digest, record }: StoredRecord): string[] {
     record.step,
     paint(status === 'ok' ? 'green' : 'red', status, process.stdout),
     duration(record.when.seconds),
+    signedBy(signatures),
     ['accuracy', 'rootMeanSquaredError', 'loss']
       .flatMap((name) => (record.metrics[name] === undefined ? [] : [metric(name, record.metrics[name])]))
       .join(', '),
   ];
 }
 
+/** Who stands for a record, in a word or two: the best of its signatures, and one that is forged in any case. */
+function signedBy(signatures: readonly api.JudgedSignature[]): string {
+  const has = (state: api.SignatureState) => signatures.find((each) => each.state === state);
+  if (has('forged')) return paint('red', 'FORGED', process.stdout);
+  const trusted = has('trusted');
+  if (trusted) return paint('green', `✓ ${trusted.name ?? trusted.key}`, process.stdout);
+  const [other] = signatures;
+  return paint('yellow', other ? `${other.state} ${other.name ?? other.key.slice(0, 8)}` : 'unsigned', process.stdout);
+}
+
 export async function show({ folder, output }: Context, _options: unknown, reference = ''): Promise<ExitCode> {
-  return api.withProject(folder, (project) => {
-    const stored = api.show(project, reference);
-    answer(output, stored, () => describe(stored));
+  return api.withProject(folder, async (project) => {
+    const warn = (message: string) => talk(output, message);
+    const [stored] = await api.signed(project, [api.show(project, reference)], warn);
+    if (stored) answer(output, stored, () => describe(stored));
     return EXIT.yes;
   });
 }
 
-function describe({ digest, record }: StoredRecord): string {
+const STANDING: Record<api.SignatureState, string> = {
+  trusted: 'trusted',
+  untrusted: 'untrusted: the project does not name this key',
+  outside: 'not trusted: the key does not stand for this time',
+  revoked: 'not trusted: the key was revoked',
+  forged: 'FORGED: the key has not signed this',
+  unknown: 'cannot be checked here',
+};
+
+function signatureRow({ key, scheme, state, name, email }: api.JudgedSignature): string[] {
+  const person = name === undefined ? '' : `${name}${email === undefined ? '' : ` <${email}>`}, `;
+  const colour = state === 'trusted' ? 'green' : state === 'forged' ? 'red' : 'yellow';
+  return ['signed', `${person}key ${key} (${scheme}), ${paint(colour, STANDING[state], process.stdout)}`];
+}
+
+function describe({ digest, record, signatures }: api.SignedRecord): string {
   const { code } = record;
   const rows: string[][] = [
     ['record', digest],
@@ -65,6 +111,9 @@ function describe({ digest, record }: StoredRecord): string {
       `${record.who.name ?? record.who.user}${record.who.email === undefined ? '' : ` <${record.who.email}>`} on ${record.where.host}`,
     ],
     ['when', `${record.when.started}, ${duration(record.when.seconds)}`],
+    ...(signatures.length === 0
+      ? [['signed', paint('yellow', 'by nobody', process.stdout)]]
+      : signatures.map(signatureRow)),
     [
       'code',
       code === null

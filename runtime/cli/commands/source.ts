@@ -28,6 +28,14 @@ export async function init({ folder, output }: Context, _options: unknown, name?
   await api.withProject(place, async (project) => {
     // The template's data is pinned as anybody's would be.
     for (const file of written.filter((each) => each.endsWith('.mlpipe'))) await api.pin(project, join(place, file));
+    try {
+      const keys = await api.addFirstKeys(project);
+      written.push(...keys.map((path) => relative(place, path).replaceAll('\\', '/')));
+    } catch (error) {
+      // A project without keys runs, and its records are shown as unsigned.
+      if (!(error instanceof MlpipeError)) throw error;
+      talk(output, error.todo === undefined ? error.message : `${error.message} ${error.todo}`);
+    }
   });
   answer(output, { folder: place, written, kept }, () =>
     [...written.map((each) => `wrote ${each}`), ...kept.map((each) => `kept ${each}`)].join('\n'),

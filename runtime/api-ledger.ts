@@ -1,0 +1,83 @@
+/** The part of the façade that makes the ledger evident: keys, publishing, fetching, verifying. */
+import { MlpipeError } from './errors.ts';
+import { currentKey, keyFolder } from './ledger/keys/key-folder.ts';
+import * as keys from './ledger/keys/manage.ts';
+import { type Fetched, fetchLedger, type Pushed, pushLedger } from './ledger/refs/exchange.ts';
+import { type PublishedLog, publish } from './ledger/refs/publish.ts';
+import { type Verification, verifyProject } from './ledger/verify/verify.ts';
+import type { Project } from './project.ts';
+
+export type { SignedRecord } from './ledger/judged.ts';
+export type { ListedKey, Person } from './ledger/keys/manage.ts';
+export type { JudgedSignature, SignatureState } from './ledger/signature.ts';
+export type { Verification } from './ledger/verify/verify.ts';
+
+/** Whether objects, records, signatures, logs and lock files are whole, and what cannot be told. */
+export function verify(project: Project, onProgress?: (what: string) => void): Promise<Verification> {
+  return verifyProject(project.root, project.store, project.ledger, onProgress);
+}
+
+export function listKeys(project: Project): Promise<keys.ListedKey[]> {
+  return keys.listKeys(placeOf(project));
+}
+
+/** Names one's own keys in the project. @returns the files that were written, to be committed */
+export function addKeys(project: Project, person: keys.Person = {}): Promise<string[]> {
+  return keys.addOwnKeys(project.root, person);
+}
+
+/** The same, in a project that names nobody yet: whoever begins it is its first person. */
+export async function addFirstKeys(project: Project): Promise<string[]> {
+  return keys.namesAnybody(project.root) ? [] : keys.addOwnKeys(project.root);
+}
+
+/** Names somebody else's key. */
+export function trustKey(project: Project, reference: string, person: keys.Person & { from?: string }): string {
+  return keys.trustKey(placeOf(project), reference, person);
+}
+
+export function rotateKey(project: Project): ReturnType<typeof keys.rotateKey> {
+  return keys.rotateKey(project.root);
+}
+
+export function revokeKey(project: Project, reference: string, reason?: string): string {
+  return keys.revokeKey(placeOf(project), reference, reason);
+}
+
+/** Writes what was logged here, and a checkpoint of it, into refs of the git repository. */
+export function publishLog(project: Project): Promise<PublishedLog[]> {
+  return publish(project.root, project.ledger);
+}
+
+/** Logs every record of this person that no log has. @returns how many they were */
+export function mendLog(project: Project): Promise<number> {
+  return project.ledger.mend();
+}
+
+export function push(project: Project, remote: string): Promise<Pushed> {
+  return pushLedger(project.root, project.ledger, remote);
+}
+
+export function fetch(project: Project, remote: string): Promise<Fetched> {
+  return fetchLedger(project.root, project.ledger, remote);
+}
+
+function placeOf({ root, store, ledger }: Project): keys.KeyPlace {
+  return { root, store: store.folder, files: ledger.files };
+}
+
+/** With which key records are signed here, for `doctor`. */
+export function signingKey(): { name: string; ok: boolean; found: string; todo?: string } {
+  const folder = keyFolder();
+  try {
+    const id = currentKey(folder)?.key.id;
+    return {
+      name: 'key',
+      ok: true,
+      found: id === undefined ? `none yet; the first run makes one in ${folder}` : `${id} in ${folder}`,
+    };
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
+    return { name: 'key', ok: false, found: error.message, ...(error.todo === undefined ? {} : { todo: error.todo }) };
+  }
+}

@@ -1,0 +1,175 @@
+/** `verify`, `keys`, `log publish`, `log mend`, `log push`, `log fetch`: the ledger, evident. */
+import { relative } from 'node:path';
+import * as api from '../../api.ts';
+import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
+import { answer, type Output, paint, table, talk } from '../output.ts';
+
+interface Context {
+  folder: string;
+  output: Output;
+}
+
+/** Problems of one kind that a person is shown; `--json` has all. */
+const SHOWN = 10;
+
+export async function verify({ folder, output }: Context): Promise<ExitCode> {
+  return api.withProject(
+    folder,
+    async (project) => {
+      const found = await api.verify(project, (what) => output.verbose && talk(output, `reading ${what}`));
+      answer(output, found, () => describe(found));
+      return found.ok ? EXIT.yes : EXIT.no;
+    },
+    { warn: (message) => output.verbose && talk(output, message) },
+  );
+}
+
+function describe({ ok, objects, records, signatures, locks, logs, problems, notes }: api.Verification): string {
+  const count = (number: number, one: string, many = `${one}s`) =>
+    `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
+  const looked = [
+    count(objects, 'object'),
+    count(records, 'record'),
+    count(signatures, 'signature'),
+    `${count(logs.length, 'log')} of ${count(
+      logs.reduce((sum, { entries }) => sum + entries, 0),
+      'entry',
+      'entries',
+    )}`,
+    count(locks, 'lock file'),
+  ].join(', ');
+  const lines = [ok ? paint('green', `whole: ${looked}`, process.stdout) : `looked at ${looked}`];
+  for (const code of new Set(problems.map((each) => each.code))) {
+    const alike = problems.filter((each) => each.code === code);
+    for (const { message } of alike.slice(0, SHOWN)) lines.push(`${paint('red', '✗', process.stdout)} ${message}`);
+    if (alike.length > SHOWN) lines.push(`  and ${alike.length - SHOWN} more like these; --json lists them`);
+    lines.push(`    ${alike[0]?.todo ?? ''}`);
+  }
+  return [...lines, ...notes.map((note) => `${paint('yellow', '!', process.stdout)} ${note}`)].join('\n');
+}
+
+interface KeyOptions {
+  name?: string;
+  email?: string;
+  from?: string;
+  reason?: string;
+}
+
+export async function keys(
+  { folder, output }: Context,
+  options: KeyOptions,
+  what = 'list',
+  ...names: string[]
+): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const { name, email, from, reason } = options;
+    const person = { ...(name === undefined ? {} : { name }), ...(email === undefined ? {} : { email }) };
+    const written = (paths: readonly string[]) => {
+      const files = paths.map((path) => relative(folder, path).replaceAll('\\', '/'));
+      answer(output, { written: files }, () => files.map((file) => `wrote ${file}`).join('\n'));
+      if (output.json) return;
+      talk(
+        output,
+        files.length > 0 ? 'Next: commit it, so that others see it.' : 'The project names your keys already.',
+      );
+    };
+    if (what === 'list') {
+      const found = await api.listKeys(project);
+      answer(output, found, () => table(found.map(line)));
+      if (found.length === 0 && !output.json) talk(output, 'There is no key yet; the first run makes one.');
+    } else if (what === 'add') {
+      written(await api.addKeys(project, person));
+    } else if (what === 'rotate') {
+      const { before, after, written: files } = await api.rotateKey(project);
+      talk(
+        output,
+        `${before === null ? 'Records are' : `The key ${before} is replaced; records are`} now signed with ${after}.`,
+      );
+      written(files);
+    } else if (what === 'revoke') {
+      written([api.revokeKey(project, required(names, 'keys revoke ada@example.org'), reason)]);
+    } else if (what === 'trust') {
+      const reference = required([names.join(' ')], 'keys trust bea.pub --name "Bea"');
+      written([api.trustKey(project, reference, { ...person, ...(from === undefined ? {} : { from }) })]);
+    } else {
+      throw new MlpipeError(`\`mlpipe keys ${what}\` is nothing.`, {
+        code: 'usage',
+        todo: 'Say list, add, trust, rotate or revoke.',
+        exit: EXIT.usage,
+      });
+    }
+    return EXIT.yes;
+  });
+}
+
+function line({ key, type, state, own, name, email, from, until, revoked, logs }: api.ListedKey): string[] {
+  const colour = state === 'trusted' ? 'green' : state === 'revoked' ? 'red' : 'yellow';
+  const day = (time: string) => time.slice(0, 10);
+  const times = [
+    ...(from === undefined ? [] : [`from ${day(from)}`]),
+    ...(until === undefined ? [] : [`until ${day(until)}`]),
+    ...(revoked === undefined
+      ? []
+      : [`revoked ${day(revoked.at)}${revoked.reason === undefined ? '' : `: ${revoked.reason}`}`]),
+  ];
+  return [
+    paint('yellow', key, process.stdout),
+    paint(colour, state, process.stdout),
+    name === undefined ? '–' : `${name}${email === undefined ? '' : ` <${email}>`}`,
+    type,
+    own === undefined ? '' : own === 'signing' ? 'yours, signs' : 'yours, kept',
+    [...times, ...logs.map((log) => `log ${log}`)].join(', '),
+  ];
+}
+
+function required([first]: readonly string[], example: string): string {
+  if (first) return first;
+  throw new MlpipeError('Which key is meant must be said.', {
+    code: 'usage',
+    todo: `Write for example \`mlpipe ${example}\`.`,
+    exit: EXIT.usage,
+  });
+}
+
+export async function publish({ folder, output }: Context): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const logs = await api.publishLog(project);
+    answer(output, logs, () =>
+      logs
+        .map(({ writer, entries, added }) => `log ${writer}: ${added} of ${entries} entries are new in refs/mlpipe`)
+        .join('\n'),
+    );
+    if (logs.length === 0 && !output.json) talk(output, 'Nothing has been logged yet.');
+    return EXIT.yes;
+  });
+}
+
+export async function mend({ folder, output }: Context): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const records = await api.mendLog(project);
+    answer(output, { records }, () => (records === 1 ? 'logged 1 record' : `logged ${records} records`));
+    return EXIT.yes;
+  });
+}
+
+export async function push({ folder, output }: Context, _options: unknown, remote = 'origin'): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const pushed = await api.push(project, remote);
+    answer(output, pushed, () => pushed.refs.map((ref) => `pushed ${ref}`).join('\n'));
+    if (!output.json) talk(output, 'Records and logs are pushed; contents go with `mlpipe push`, branches with git.');
+    return EXIT.yes;
+  });
+}
+
+export async function fetch({ folder, output }: Context, _options: unknown, remote = 'origin'): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const fetched = await api.fetch(project, remote);
+    answer(
+      output,
+      fetched,
+      () => `${fetched.records} new records; logs of ${fetched.writers.length} writers: ${fetched.writers.join(', ')}`,
+    );
+    for (const problem of fetched.problems) talk(output, problem);
+    return fetched.problems.length === 0 ? EXIT.yes : EXIT.no;
+  });
+}

@@ -1,0 +1,114 @@
+/** Reads every record and every signature again. */
+import { join } from 'node:path';
+import type { Digest } from '../../../grammar/plan/plan.ts';
+import { SHARDS } from '../../store/content.ts';
+import type { FileSystem } from '../../store/filesystem.ts';
+import type { KeyId } from '../keys/public-key.ts';
+import type { Trust } from '../keys/trust.ts';
+import type { RunRecord } from '../record.ts';
+import { RecordFiles } from '../record-files.ts';
+import { isSigned, type JudgedSignature, judge, type Place } from '../signature.ts';
+import { type Problem, problem } from './problem.ts';
+
+export interface CheckedRecord {
+  signatures: JudgedSignature[];
+}
+
+export interface CheckedRecords {
+  problems: Problem[];
+  /** By digest: those that are what their name says. */
+  whole: Map<Digest, CheckedRecord>;
+  /** Those that have a file, whole or not. */
+  present: Set<Digest>;
+  signatures: number;
+  /** Signatures whose record is not there: what a crash between two names may leave. */
+  orphans: number;
+}
+
+/** How many are checked at once: enough for every core, little enough for any memory. */
+const AT_ONCE = 256;
+
+/** @param places where a key has logged a record; asked for revoked keys only */
+export async function verifyRecords(
+  files: FileSystem,
+  store: string,
+  trust: Trust,
+  places: (key: KeyId, record: Digest) => readonly Place[],
+): Promise<CheckedRecords> {
+  const records = new RecordFiles(files, store);
+  const found: CheckedRecords = { problems: [], whole: new Map(), present: new Set(), signatures: 0, orphans: 0 };
+  for (const shard of SHARDS) {
+    const listing = records.list(shard);
+    found.orphans += listing.orphans.length;
+    for (const path of listing.strangers.filter((each) => !/[\\/]\.[^\\/]+$/.test(each)))
+      found.problems.push(problem('stranger', `${path} is neither a record nor a signature.`, { path }));
+    const all = [...listing.records];
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      const piece = all.slice(from, from + AT_ONCE);
+      await Promise.all(
+        piece.map(([digest, suffixes]) => verifyRecord(records, digest, suffixes, trust, places, found)),
+      );
+    }
+  }
+  return found;
+}
+
+async function verifyRecord(
+  records: RecordFiles,
+  digest: Digest,
+  suffixes: readonly string[],
+  trust: Trust,
+  places: (key: KeyId, record: Digest) => readonly Place[],
+  found: CheckedRecords,
+): Promise<void> {
+  found.present.add(digest);
+  const read = records.read(digest);
+  if ('problem' in read) {
+    const path = records.folder.path(digest);
+    found.problems.push(
+      problem('record-edited', `The record ${digest} is not whole: ${read.problem}.`, { digest, path }),
+    );
+    return;
+  }
+  const signatures: JudgedSignature[] = [];
+  for (const suffix of suffixes) {
+    const judged = await verifySignature(records, { digest, ...read }, suffix, trust, places, found.problems);
+    if (judged) signatures.push(judged);
+  }
+  found.signatures += suffixes.length;
+  found.whole.set(digest, { signatures });
+}
+
+async function verifySignature(
+  records: RecordFiles,
+  stored: { digest: Digest; record: RunRecord; content: Buffer },
+  suffix: string,
+  trust: Trust,
+  places: (key: KeyId, record: Digest) => readonly Place[],
+  problems: Problem[],
+): Promise<JudgedSignature | undefined> {
+  const { digest, record, content } = stored;
+  const about = { digest, path: records.folder.path(digest, suffix) };
+  const read = records.signature(digest, suffix);
+  if (read === undefined) {
+    problems.push(problem('signature-edited', `A signature of the record ${digest} is not what was written.`, about));
+    return undefined;
+  }
+  const judged = judge(read, await isSigned(content, read), record, trust, () => places(read.key.id, digest));
+  if (judged.state === 'forged') {
+    const who = judged.name === undefined ? `the key ${judged.key}` : `${judged.name} (key ${judged.key})`;
+    problems.push(
+      problem(
+        'signature-forged',
+        `The record ${digest} bears a signature of ${who} that this key did not make.`,
+        about,
+      ),
+    );
+  }
+  return judged;
+}
+
+/** What a record's path is, for messages. */
+export function recordPath(store: string, digest: Digest): string {
+  return join(store, 'records', digest.slice(7, 9), `${digest.slice(9)}.json`);
+}
