@@ -120,9 +120,11 @@ async function planUpload(
   const { signal } = line;
   const seen = new Set<Digest>();
   let round = [...new Set(roots)];
-  for (let isRoot = true; round.length > 0; isRoot = false) {
+  // What records name is asked for by name, too; once a listing was wrong there, none is believed any more.
+  for (let confirm = true; round.length > 0; ) {
     for (const digest of round) seen.add(digest);
-    const there = await whatIsThere(round, isRoot, line);
+    const { there, stale } = await whatIsThere(round, confirm, line);
+    confirm = stale;
     const next = new Set<Digest>();
     for (const digest of round) {
       signal?.throwIfAborted();
@@ -155,36 +157,54 @@ async function planUpload(
   return plan;
 }
 
-async function whatIsThere(round: readonly Digest[], confirm: boolean, line: Line): Promise<Map<Digest, Bytes>> {
+async function whatIsThere(
+  round: readonly Digest[],
+  confirm: boolean,
+  line: Line,
+): Promise<{ there: Map<Digest, Bytes>; stale: boolean }> {
   const { driver, pace, signal, options } = line;
   const asked = { pace, ...(options.retry ? { retry: options.retry } : {}), ...(signal ? { signal } : {}) };
   const names = new Map(round.map((digest) => [nameOf('objects', digest), digest]));
   try {
+    let stale = false;
     const found = await presentOn(driver, [...names.keys()], asked);
-    if (confirm) {
-      // What a record will name is asked for by itself: a listing may still show what is gone.
-      const listed = [...found].filter(([, { seen }]) => seen === 'list').map(([name]) => name);
-      for (const name of listed) found.delete(name);
-      await inParallel(
-        listed,
+    const listed = [...found].filter(([, { seen }]) => seen === 'list').map(([name]) => name);
+    const ask = (some: readonly string[]) =>
+      inParallel(
+        some,
         pace,
         async (name, inner) => {
           const bytes = await line.attempt(({ signal: guard }) => driver.head(name, guard), inner);
-          if (bytes !== undefined) found.set(name, { bytes, seen: 'head' });
+          if (bytes === undefined) {
+            stale = true;
+            found.delete(name);
+          } else found.set(name, { bytes, seen: 'head' });
         },
         signal,
       );
-    }
-    return new Map(
+    // A listing may still show what is gone. A sample tells whether it does; then, and of what records name, all is asked.
+    const sample = confirm ? listed : everySoManieth(listed, SAMPLE);
+    await ask(sample);
+    if (stale && sample.length < listed.length) await ask(listed);
+    const there = new Map(
       [...found].flatMap(([name, { bytes }]) => {
         const digest = names.get(name);
         return digest === undefined ? [] : [[digest, bytes] as const];
       }),
     );
+    return { there, stale };
   } catch (error) {
     if (signal?.aborted) throw error;
     throw remoteFailure(driver.address, 'the question what is there', error);
   }
+}
+
+/** So many of a listing's names are asked for by themselves. */
+const SAMPLE = 16;
+
+function everySoManieth<Item>(items: readonly Item[], count: number): Item[] {
+  const step = Math.max(1, Math.floor(items.length / count));
+  return items.filter((_, index) => index % step === 0).slice(0, count);
 }
 
 /** Gives each manifest its depth, and counts as missing what needs something that is missing. */
