@@ -39,6 +39,7 @@ import { contextAt, openProject, type Project, type ProjectOptions, worldOf, wri
 import type { KeptVerdict } from './reproduce/keep.ts';
 import type { ReproduceOptions, Reproduction } from './reproduce/reproduce.ts';
 import type { LineageAnswer, ModelNode, RunAnswer, StatusAnswer } from './rpc/protocol.ts';
+import { knowledgeOf } from './share/known.ts';
 
 import { findVersions, problemsOf } from './versions/find.ts';
 import { type KeepOptions, keepModel } from './versions/keep.ts';
@@ -123,9 +124,11 @@ export async function factsOf(
   // The document is of this language, whoever loaded it.
   const whole = partialPlan(loaded as LoadedPipeline);
   const file = loaded.document.uri.fsPath;
+  const remote = knowledgeOf(project.root, project.store.folder);
   return gatherFacts(whole, dirname(file), {
     digest: (path) => digestSource(project.store, path),
     inStore: (digest) => project.store.has(digest),
+    ...(remote === undefined ? {} : { remote }),
     cache: `${project.store.folder}${sep}cache${sep}tables`,
     engines: listEngines,
     machine: () => probe({ execute: trusted }),

@@ -130,7 +130,7 @@ export const dataMustBeThere: Rule<ast.Data> = (data, report, context) => {
   const source = sourceOf(data);
   const fact = source && sourceFact(context, source.path);
   if (source === undefined || fact === undefined || fact.state === 'present' || isUrl(source.path)) return;
-  if (fact.state === 'missing' && fact.inStore === true) return;
+  if (fact.state === 'missing' && (fact.inStore === true || fact.onRemote !== undefined)) return;
   const message =
     fact.state === 'unreadable'
       ? `\`${source.path}\` cannot be read: ${fact.reason}. Make it readable.`
@@ -142,10 +142,12 @@ export const dataMustBeThere: Rule<ast.Data> = (data, report, context) => {
 export const dataShouldLieWhereItIsNamed: Rule<ast.Data> = (data, report, context) => {
   const source = sourceOf(data);
   const fact = source && sourceFact(context, source.path);
-  if (source === undefined || fact?.state !== 'missing' || fact.inStore !== true) return;
+  if (source === undefined || fact?.state !== 'missing') return;
+  if (fact.inStore !== true && fact.onRemote === undefined) return;
+  const where = fact.inStore === true ? 'in the store' : `on the remote ${fact.onRemote}`;
   report({
     code: 'MLP2016',
-    message: `\`${source.path}\` is gone, but what was pinned is still in the store. A run brings it back.`,
+    message: `\`${source.path}\` is gone, but what was pinned is still ${where}. A run brings it back.`,
     node: source.fact,
     property: 'source',
   });
@@ -306,11 +308,16 @@ export const testDataShouldNotBeValidatedOn: Rule<ast.Evaluate> = (block, report
 export const dataShouldBeKept: Rule<ast.Data> = (data, report, context) => {
   const source = sourceOf(data);
   const here = presentSource(data, context);
-  if (source === undefined || here?.git === undefined || here.git === 'tracked') return;
+  if (source === undefined || here?.git === undefined || here.git === 'tracked' || here.onRemote !== undefined) return;
+  const { remote } = context.facts;
+  const where =
+    remote === undefined
+      ? 'Add it to git, or keep it where they can fetch it.'
+      : `Add it to git, or train on it and send it to ${remote} with \`mlpipe push\`.`;
   const why = here.git === 'ignored' ? 'is ignored by git' : 'is not in git';
   report({
     code: 'MLP2014',
-    message: `\`${source.path}\` ${why}, so that others cannot have it. Add it to git, or keep it where they can fetch it.`,
+    message: `\`${source.path}\` ${why}, so that others cannot have it. ${where}`,
     node: source.fact,
     property: 'source',
   });

@@ -14,6 +14,8 @@ export interface Facts {
   runs: Record<string, RunFact>;
   /** Programs looked for on the search path: name → absolute path, or `null` where there is none. */
   programs: Record<string, string | null>;
+  /** The default remote, where the project has one. */
+  remote?: string;
   /** Names of the environment variables that exist; never their values. */
   secrets?: string[];
 }
@@ -21,7 +23,13 @@ export interface Facts {
 export const NO_FACTS: Facts = { sources: {}, engines: {}, runs: {}, programs: {} };
 
 export type SourceFact =
-  | { state: 'missing' /** The pinned content is still in the store. */; inStore?: boolean }
+  | {
+      state: 'missing';
+      /** The pinned content is still in the store. */
+      inStore?: boolean;
+      /** The default remote that is known to have the pinned content. */
+      onRemote?: string;
+    }
   | { state: 'unreadable'; reason: string }
   | {
       state: 'present';
@@ -35,6 +43,8 @@ export type SourceFact =
       table?: TableFact;
       /** Tracked by git, or ignored; unknown outside a repository. */
       git?: 'tracked' | 'untracked' | 'ignored';
+      /** The default remote that is known to have just this content. */
+      onRemote?: string;
       /** What the pinned content was, where the store still has it. */
       pinned?: { digest: Digest; bytes: number; rows?: number; columns?: string[] };
     };

@@ -14,6 +14,8 @@ export interface FactsOptions {
   digest: (path: string) => Promise<Stored>;
   /** Whether the store still has a content. */
   inStore?: (digest: Digest) => boolean;
+  /** The default remote, and what it is known to have; never asked itself. */
+  remote?: { name: string; has: (digest: Digest) => boolean };
   /** A folder for what was found out about tables, so that an unchanged one is never read twice. */
   cache?: string;
   engines?: () => Promise<EngineFact[]>;
@@ -58,6 +60,7 @@ export async function gatherFacts(plan: Plan, folder: string, options: FactsOpti
     sources,
     engines: Object.fromEntries(engines.map((engine) => [engine.name, engine])),
     ...(machine === undefined ? {} : { machine }),
+    ...(options.remote === undefined ? {} : { remote: options.remote.name }),
     runs,
     programs: programsOf(plan, folder, environment),
     secrets: Object.keys(environment).sort(),

@@ -1,6 +1,6 @@
 /** What one source is: there or not, its digest, what its table holds. */
 import { stat } from 'node:fs/promises';
-import type { DataPlan } from '../../grammar/plan/plan.ts';
+import type { DataPlan, Digest } from '../../grammar/plan/plan.ts';
 import type { SourceFact, TableFact } from '../../grammar/rules/facts.ts';
 import { expandSource, formatOf, isGlob, type SourceFile } from '../data/sources.ts';
 import { MlpipeError } from '../errors.ts';
@@ -16,7 +16,8 @@ export async function sourceFact(source: WantedSource, options: FactsOptions): P
     files = await expandSource(path);
   } catch (error) {
     if (!(error instanceof MlpipeError)) return unreadable(error);
-    return pin === undefined ? { state: 'missing' } : { state: 'missing', inStore: options.inStore?.(pin) ?? false };
+    if (pin === undefined) return { state: 'missing' };
+    return { state: 'missing', inStore: options.inStore?.(pin) ?? false, ...knownRemote(pin, options) };
   }
   try {
     const stored = await options.digest(path);
@@ -28,6 +29,7 @@ export async function sourceFact(source: WantedSource, options: FactsOptions): P
       bytes: stored.bytes,
       ...(single ? {} : { files: stored.files ?? files.length }),
       modified: await lastModified(single || isGlob(path) ? files.map((file) => file.path) : [path]),
+      ...knownRemote(stored.digest, options),
     };
     const table = await tableOf(data, path, files, stored.digest, stored.bytes, options);
     if (table !== undefined) fact.table = table;
@@ -41,6 +43,10 @@ export async function sourceFact(source: WantedSource, options: FactsOptions): P
     options.signal?.throwIfAborted();
     return unreadable(error);
   }
+}
+
+function knownRemote(digest: Digest, { remote }: FactsOptions): { onRemote?: string } {
+  return remote?.has(digest) ? { onRemote: remote.name } : {};
 }
 
 async function tableOf(

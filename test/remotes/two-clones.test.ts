@@ -75,6 +75,26 @@ describe('two clones of one project', function () {
     assert.match(stderr, /fetched .* from shared/);
   });
 
+  it('tells of data that the remote is known to have, without asking it', async () => {
+    const findings = async () => {
+      const { stdout } = await mlpipe(['check', '--json'], { folder: at('stranger') });
+      return JSON.parse(stdout).map(({ code, message }: { code: string; message: string }) => `${code} ${message}`);
+    };
+    assert.match((await findings()).join('\n'), /MLP2003 There is nothing at `flowers\.csv`/);
+    await call('stranger', 'pull');
+    assert.match((await findings()).join('\n'), /MLP2016 .*is gone, but what was pinned is still in the store/);
+    for (const shard of fs.readdirSync(at('stranger', '.mlpipe', 'objects'))) {
+      for (const name of fs.readdirSync(at('stranger', '.mlpipe', 'objects', shard))) {
+        fs.rmSync(at('stranger', '.mlpipe', 'objects', shard, name));
+      }
+    }
+    fs.renameSync(at('remote'), at('remote-away'));
+    assert.match((await findings()).join('\n'), /MLP2016 .*is still on the remote shared\. A run brings it back/);
+    fs.renameSync(at('remote-away'), at('remote'));
+    fs.writeFileSync(at('stranger', 'flowers.csv'), FILES['flowers.csv'] ?? '');
+    assert.doesNotMatch((await findings()).join('\n'), /MLP2014/);
+  });
+
   it('says what to do where there is no remote', async () => {
     fs.rmSync(at('stranger', 'mlpipe.json'));
     const { code, stderr } = await mlpipe(['run'], { folder: at('stranger') });
