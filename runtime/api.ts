@@ -11,6 +11,7 @@ import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { signingKey } from './api-ledger.ts';
+import type { Decay } from './decay/decay.ts';
 import { listEngines } from './engines/index.ts';
 import {
   type InstalledTensorflow,
@@ -491,6 +492,12 @@ export async function versions(
 function keptModel(project: Project, { version, path }: StoredVersion, problem: string | null): KeptModel {
   const { format: _, previous: __, ...rest } = version;
   return { ...rest, file: relative(project.root, path).replaceAll('\\', '/'), problem };
+}
+
+/** Whether everything that a pipeline and its kept models stand on is still to be had, and the same. */
+export async function decay(project: Project, file: string): Promise<Decay> {
+  const { decay: look } = await import('./decay/decay.ts');
+  return look(project, file, await planWhatIsWhole(file));
 }
 
 /**

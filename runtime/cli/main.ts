@@ -17,9 +17,7 @@ const EXIT_CODES = `Exit codes
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
 const LATER =
-  'decay trace promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(
-    ' ',
-  );
+  'trace promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(' ');
 
 interface Globals {
   C: string;
@@ -184,6 +182,7 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
       .default('recorded'),
   )
   .option('--keep', 'leave the clean place, to be looked at');
+command('decay [file]', 'does everything pinned still resolve, and to the same?', async () => (await proof()).decay);
 command('models [what] [reference]', 'models that are kept; `keep` keeps one', async () => (await paper()).models)
   .option('--tag <tag>', 'call the version so, too: v1.2.0')
   .option('-f, --force', 'keep it although a gate was not passed');

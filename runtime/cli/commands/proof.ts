@@ -1,4 +1,4 @@
-/** `reproduce`: does it hold? */
+/** `reproduce`, `decay`: does it hold? */
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
 import type { Source } from '../../reproduce/recorded.ts';
@@ -39,6 +39,24 @@ export async function reproduce(
     },
     telling(output),
   );
+}
+
+export async function decay({ folder, output }: Context, _options: unknown, name?: string): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const found = await api.decay(project, api.pipelineFile(folder, name));
+    answer(output, found, () =>
+      table(
+        found.items.map(({ kind, name: what, pin, resolves, where }) => [
+          resolves ? paint('green', '✓', process.stdout) : paint('red', '✗', process.stdout),
+          kind,
+          what,
+          (pin ?? 'not pinned').slice(0, 19),
+          where,
+        ]),
+      ),
+    );
+    return found.ok ? EXIT.yes : EXIT.no;
+  });
 }
 
 function report(found: Reproduction): string {

@@ -1,0 +1,202 @@
+/** Everything that a pipeline and its kept models stand on, and whether it is still to be had. */
+import { dirname, join, relative, resolve } from 'node:path';
+import type { Digest, InterpreterPlan, Plan } from '../../grammar/plan/plan.ts';
+import { listEngines } from '../engines/index.ts';
+import { probe } from '../environment/probe.ts';
+import { MlpipeError } from '../errors.ts';
+import type { StoredRecord } from '../ledger/record.ts';
+import type { Project } from '../project.ts';
+import { ancestors } from '../reproduce/recorded.ts';
+import { readFolder } from '../versions/find.ts';
+import { versionFolder } from '../versions/version.ts';
+import { atPath, commitPlace, first, inCommit, inStore, type Place } from './places.ts';
+
+export interface DecayItem {
+  kind:
+    | 'data'
+    | 'file'
+    | 'lock'
+    | 'engine'
+    | 'interpreter'
+    | 'commit'
+    | 'changes'
+    | 'model'
+    | 'plan'
+    | 'record'
+    | 'version';
+  name: string;
+  /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
+  pin: string | null;
+  resolves: boolean;
+  /** Where it is, or what is wrong. */
+  where: string;
+}
+
+export interface Decay {
+  ok: boolean;
+  items: DecayItem[];
+}
+
+/**
+ * Looks at a pipeline as it is written, at what its lock files name, and at every model that is kept of it.
+ *
+ * @param plan as much of it as its text gives
+ */
+export async function decay(project: Project, file: string, plan: Plan): Promise<Decay> {
+  const items = new Map<string, DecayItem>();
+  const add = (item: DecayItem) => {
+    const name = `${item.kind} ${item.name} ${item.pin}`;
+    if (!items.has(name)) items.set(name, item);
+  };
+  for (const item of await written(project, file, plan)) add(item);
+  const { roots, missing } = recorded(project, file, plan);
+  for (const item of missing) add(item);
+  const chain = new Map(roots.flatMap((root) => ancestors(project, root)).map((each) => [each.digest, each]));
+  for (const stored of chain.values()) for (const item of await behind(project, stored)) add(item);
+  const found = [...items.values()];
+  return { ok: found.every(({ resolves }) => resolves), items: found };
+}
+
+// ---------------------------------------------------------------- what is written
+
+async function written(project: Project, file: string, plan: Plan): Promise<DecayItem[]> {
+  const folder = dirname(file);
+  const items: DecayItem[] = [];
+  for (const { name, pin, source } of Object.values(plan.data)) {
+    if (source.kind === 'output') continue;
+    const shown = source.kind === 'path' ? source.path : source.url;
+    const place: Place =
+      pin === undefined
+        ? { resolves: false, where: `${shown} is not pinned: \`mlpipe pin ${name}\`` }
+        : await first([
+            ...(source.kind === 'path' ? [() => atPath(project.store, resolve(folder, source.path), shown, pin)] : []),
+            () => inStore(project.store, pin),
+          ]);
+    items.push({ kind: 'data', name, pin: pin ?? null, ...place });
+  }
+  const engines = await listEngines();
+  const machine = await probe();
+  for (const { engine, interpreters } of Object.values(plan.environments)) {
+    if (engine !== undefined) {
+      const known = engines.find(({ name }) => name === engine.name);
+      const resolves = known?.state === 'installed' && known.versions.includes(engine.version);
+      const instead = known === undefined || known.versions.length === 0 ? 'none' : known.versions.join(', ');
+      const where = resolves ? 'this mlpipe' : (known?.reason ?? `here is ${instead}`);
+      items.push({ kind: 'engine', name: engine.name, pin: engine.version, resolves, where });
+    }
+    for (const interpreter of interpreters) {
+      items.push(interpreterItem(interpreter, machine.interpreters));
+      if (interpreter.lock !== undefined) items.push(await lockItem(project, folder, interpreter, interpreter.lock));
+    }
+  }
+  return items;
+}
+
+function interpreterItem(
+  { language, version }: InterpreterPlan,
+  here: readonly { language: string; version: string; path: string }[],
+): DecayItem {
+  const own = here.filter((each) => each.language === language);
+  const found = own.find((each) => each.version === version);
+  const others = [...new Set(own.map((each) => each.version))].join(', ');
+  return {
+    kind: 'interpreter',
+    name: language,
+    pin: version,
+    resolves: found !== undefined,
+    where: found?.path ?? `this machine has ${others === '' ? 'none' : others}`,
+  };
+}
+
+async function lockItem(
+  { store }: Project,
+  folder: string,
+  { pin }: InterpreterPlan,
+  lock: string,
+): Promise<DecayItem> {
+  const place: Place =
+    pin === undefined
+      ? { resolves: false, where: `${lock} is not pinned: \`mlpipe pin\`` }
+      : await first([() => atPath(store, resolve(folder, lock), lock, pin), () => inStore(store, pin)]);
+  return { kind: 'lock', name: lock, pin: pin ?? null, ...place };
+}
+
+// ---------------------------------------------------------------- what is recorded
+
+/** The records that lock files and versions name. */
+function recorded(project: Project, file: string, plan: Plan): { roots: StoredRecord[]; missing: DecayItem[] } {
+  const { versions, damaged } = readFolder(versionFolder(file));
+  const missing: DecayItem[] = damaged.map(({ path, problem }) => ({
+    kind: 'version',
+    name: relative(dirname(file), path),
+    pin: null,
+    resolves: false,
+    where: problem.message,
+  }));
+  const named: { name: string; digest: Digest }[] = versions.map(({ version }) => ({
+    name: `${version.name}@${version.version}`,
+    digest: version.record,
+  }));
+  for (const step of Object.keys(plan.steps)) {
+    try {
+      const digest = project.ledger.locked(file, step);
+      if (digest !== undefined) named.push({ name: step, digest });
+    } catch (error) {
+      if (!(error instanceof MlpipeError)) throw error;
+      missing.push({ kind: 'lock', name: step, pin: null, resolves: false, where: error.message });
+    }
+  }
+  const roots: StoredRecord[] = [];
+  for (const { name, digest } of named) {
+    const stored = project.ledger.get(digest);
+    if (stored !== undefined) roots.push(stored);
+    missing.push({
+      kind: 'record',
+      name,
+      pin: digest,
+      resolves: stored !== undefined,
+      where: stored === undefined ? 'not here: fetch it from where it was made' : 'the ledger',
+    });
+  }
+  return { roots, missing };
+}
+
+/** What one record needs to be made again, and what it made. */
+async function behind(project: Project, { record }: StoredRecord): Promise<DecayItem[]> {
+  const { store, root } = project;
+  const { code } = record;
+  const born = code !== null && !/^0+$/.test(code.commit);
+  const items: DecayItem[] = [
+    { kind: 'plan', name: record.step, pin: record.plan, ...(await inStore(store, record.plan)) },
+  ];
+  if (born) {
+    const place = await commitPlace(root, code.commit);
+    items.push({ kind: 'commit', name: code.commit.slice(0, 12), pin: code.commit, ...place });
+  }
+  if (code?.diff !== undefined)
+    items.push({
+      kind: 'changes',
+      name: `uncommitted, ${record.step}`,
+      pin: code.diff,
+      ...(await inStore(store, code.diff)),
+    });
+  for (const input of record.inputs) {
+    // What another step wrote is made again.
+    if (input.record !== undefined) continue;
+    const [kind, name] = input.name.startsWith('data:')
+      ? ['data' as const, input.name.slice(5)]
+      : ['file' as const, input.path ?? input.name];
+    const path =
+      input.path === undefined ? undefined : join(dirname(record.pipeline.file), input.path).replaceAll('\\', '/');
+    const place = await first([
+      () => inStore(store, input.digest),
+      ...(path === undefined ? [] : [() => atPath(store, resolve(root, path), input.path ?? path, input.digest)]),
+      ...(path === undefined || !born ? [] : [() => inCommit(root, code.commit, path, input.digest)]),
+    ]);
+    items.push({ kind, name, pin: input.digest, ...place });
+  }
+  const model = record.outputs.model?.digest;
+  if (model !== undefined)
+    items.push({ kind: 'model', name: record.step, pin: model, ...(await inStore(store, model)) });
+  return items;
+}

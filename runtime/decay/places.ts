@@ -1,0 +1,85 @@
+/** Where content and commits can still be had. */
+import fs from 'node:fs';
+import { digestOf } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
+import { MlpipeError } from '../errors.ts';
+import { digestSource } from '../execute/inputs.ts';
+import { filesOf } from '../export/contents.ts';
+import { git } from '../ledger/git.ts';
+import { nodeFileSystem } from '../store/filesystem.ts';
+import { objectFolder } from '../store/layout.ts';
+import type { Store } from '../store/store.ts';
+import { hashFile } from '../store/work.ts';
+
+export interface Place {
+  resolves: boolean;
+  /** In words: where it is, or what is there instead. */
+  where: string;
+}
+
+/** Whether a file, a folder or a glob has that content now. */
+export async function atPath(store: Store, path: string, shown: string, digest: Digest): Promise<Place> {
+  try {
+    const now = (await digestSource(store, path)).digest;
+    if (now === digest) return { resolves: true, where: shown };
+    return { resolves: false, where: `${shown} is another now (${now.slice(0, 19)}…)` };
+  } catch (error) {
+    // What cannot be read is not there, for whoever wants to run it.
+    if (!(error instanceof MlpipeError)) throw error;
+    return { resolves: false, where: `${shown} is not there` };
+  }
+}
+
+/** Whether the store has that content whole: every file of it is hashed. */
+export async function inStore(store: Store, digest: Digest): Promise<Place> {
+  if (!store.has(digest)) return { resolves: false, where: 'not in the store' };
+  const objects = objectFolder(nodeFileSystem, store.folder);
+  try {
+    for (const { digest: each } of await filesOf(store, digest, 0)) {
+      if (!store.has(each)) return { resolves: false, where: `the store lacks ${each.slice(0, 19)}… of it` };
+      const path = objects.path(each);
+      // Where it is no file of its own, reading it is what checks it.
+      const found = fs.existsSync(path) ? hashFile(path).digest : digestOf(await store.read(each));
+      if (found !== each) return { resolves: false, where: `damaged in the store (${each.slice(0, 19)}…)` };
+    }
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
+    return { resolves: false, where: error.message };
+  }
+  return { resolves: true, where: 'the store' };
+}
+
+/** Whether a commit has that content in one file. */
+export async function inCommit(root: string, commit: string, path: string, digest: Digest): Promise<Place> {
+  const answer = await git(root, ['show', `${commit}:./${path}`]);
+  const resolves = answer.code === 0 && digestOf(answer.stdout) === digest;
+  return { resolves, where: resolves ? `commit ${commit.slice(0, 12)}` : 'not in the commit' };
+}
+
+/** The first place that has it; where none has, what is wrong with each. */
+export async function first(places: readonly (() => Promise<Place>)[]): Promise<Place> {
+  const wrong: string[] = [];
+  for (const look of places) {
+    const place = await look();
+    if (place.resolves) return place;
+    wrong.push(place.where);
+  }
+  return { resolves: false, where: wrong.join('; ') };
+}
+
+/** A commit that only this clone has is one disk away from being gone. */
+export async function commitPlace(root: string, commit: string): Promise<Place> {
+  const here = await git(root, ['cat-file', '-e', `${commit}^{commit}`]);
+  if (here.code !== 0) return { resolves: false, where: 'not in this repository' };
+  const branches = await git(root, [
+    'for-each-ref',
+    '--count=1',
+    '--format=%(refname:short)',
+    '--contains',
+    commit,
+    'refs/remotes',
+  ]);
+  const branch = branches.code === 0 ? branches.stdout.toString('utf8').trim() : '';
+  if (branch !== '') return { resolves: true, where: branch };
+  return { resolves: false, where: 'on no branch of a remote: push it' };
+}
