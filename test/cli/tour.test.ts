@@ -172,6 +172,32 @@ describe('a first project', () => {
     assert.match(same.stderr, /do not differ/);
   });
 
+  it('keeps a model by a number, and writes it for other tools', async function () {
+    this.timeout(60_000);
+    const kept = await shaped<{ name: string; version: number }>('keep', ['models', 'keep', 'learn', '--tag', 'v1']);
+    assert.deepEqual([kept.name, kept.version], ['learn', 1]);
+    const listed = await shaped<{ models: { tag: string }[] }>('models', ['models']);
+    assert.deepEqual(
+      listed.models.map(({ tag }) => tag),
+      ['v1'],
+    );
+    assert.match((await call('models')).stdout, /^learn@1 +v1 .* accuracy /);
+    assert.match((await call('show', 'learn@v1')).stdout, /^step +learn of moons/m);
+    assert.equal((await call('models', 'promote')).code, 2);
+
+    const document = await call('export', 'learn@1', '--format', 'in-toto');
+    assert.equal(JSON.parse(document.stdout).predicateType, 'https://slsa.dev/provenance/v1');
+    assert.match(document.stderr, /not signed/);
+    const html = await call('export', 'learn@1', '--format', 'modelcard', '--html', '-o', 'card.html');
+    assert.deepEqual([html.code, html.stdout], [0, '']);
+    assert.match(fs.readFileSync(join(project, 'card.html'), 'utf8'), /^<!doctype html>/);
+    assert.equal((await call('export', 'learn@1')).code, 2);
+    assert.equal((await call('export', 'learn@1', '--format', 'word')).code, 2);
+
+    const decay = await shaped<{ ok: boolean; items: { kind: string }[] }>('decay', ['decay']);
+    assert.ok(decay.items.some(({ kind }) => kind === 'model'));
+  });
+
   it('has no parameter that nobody wrote, and says what to do', async () => {
     const wrong = await call('run', '-S', 'rate=1');
     assert.equal(wrong.code, 2);
