@@ -37,6 +37,7 @@ export const WANTED: readonly Wanted[] = [
   { pattern: 'media/walkthrough/*.svg' },
   { pattern: 'dist/*.cjs' },
   { pattern: 'dist/*.wasm' },
+  { pattern: 'dist/pages/*.{js,css}' },
   // What `mlpipe explain` prints.
   { pattern: 'docs/diagnostics/MLP*.md' },
 ];

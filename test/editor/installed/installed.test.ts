@@ -31,6 +31,7 @@ describe('the packed extension, installed', () => {
       /^media\/[\w-]+\.(png|svg)$/,
       /^media\/walkthrough\/\w+\.svg$/,
       /^dist\/(extension|server|cli|worker|facts-worker|store-worker)\.cjs$/,
+      /^dist\/pages\/lineage-page\.(js|css)$/,
       /^dist\/tfjs-backend-wasm(-simd)?\.wasm$/,
       new RegExp(`^${native}/(package\\.json|license)$`, 'i'),
       new RegExp(`^${native}/lib/[\\w/-]+\\.js$`),
