@@ -177,7 +177,8 @@ function nodeOf(node: LineageNode): GraphNode {
 
 function recordNode(id: string, record: NonNullable<LineageNode['record']>): GraphNode {
   const metrics = Object.entries(record.metrics);
-  const [best] = [...metrics.filter(([name]) => /accuracy|r2|^loss/i.test(name)), ...metrics];
+  const telling = [/accuracy|r2/i, /^loss/].map((name) => metrics.find(([each]) => name.test(each)));
+  const best = [...telling, metrics[0]].find((metric) => metric !== undefined);
   return {
     id,
     kind: KIND_OF_RECORD[record.kind],

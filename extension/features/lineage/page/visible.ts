@@ -73,15 +73,23 @@ export function wayTo(id: string, neighbours: Neighbours, visible: Visible): str
   return [id];
 }
 
+/** What a model was made from and what came of it; then what else went into that; then what else came of it all. */
 function nearest(starts: readonly string[], { before, after }: Neighbours): Set<string> {
   const nodes = new Set(starts);
-  for (const id of nodes) {
-    // What it was made from first: that is what a model is asked about.
-    for (const other of [...before(id), ...after(id).toReversed()]) {
-      if (nodes.size >= SHOWN_AT_FIRST) return nodes;
-      nodes.add(other);
+  const grow = (front: Set<string>, next: (id: string) => readonly string[]): void => {
+    for (const id of front) {
+      for (const other of next(id)) {
+        if (nodes.size >= SHOWN_AT_FIRST) return;
+        front.add(other);
+        nodes.add(other);
+      }
     }
-  }
+  };
+  grow(new Set(starts), before);
+  // The newest first: an environment or a commit may have hundreds of readers.
+  grow(new Set(starts), (id) => after(id).toReversed());
+  grow(nodes, before);
+  grow(nodes, (id) => after(id).toReversed());
   return nodes;
 }
 
