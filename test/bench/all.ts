@@ -31,7 +31,7 @@ interface Result {
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const benchmarks = ['language-server', 'store', 'data', 'kernels', 'training', 'cli'];
+const benchmarks = ['language-server', 'store', 'data', 'kernels', 'training', 'cli', 'lineage'];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { write: { type: 'boolean' } } });
 const unknown = positionals.filter((name) => !benchmarks.includes(name));

@@ -74,6 +74,20 @@ describe('the graph of a lineage', () => {
   });
 });
 
+describe('a reproduction with the same bits', () => {
+  it('has read the model, and is not said to have made it', () => {
+    const answer = smallLineage();
+    answer.nodes.push(recordNode(digest('8'), { kind: 'reproduce', step: 'reproduce:recognise' }));
+    answer.edges.push({ from: digest('b'), to: digest('8'), label: 'read by' });
+    answer.edges.push({ from: digest('8'), to: digest('b'), label: 'wrote' });
+    const { edges } = graphOf(answer);
+    assert.deepEqual(
+      edges.filter(({ from, to }) => from === digest('8') || to === digest('8')),
+      [{ from: digest('b'), to: digest('8'), label: 'read by' }],
+    );
+  });
+});
+
 describe('a patch', () => {
   const before = graphOf(smallLineage());
   const after = graphOf(smallLineage(), { other: otherLineage(), diff: DIFF });

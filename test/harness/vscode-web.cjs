@@ -210,7 +210,16 @@ const actions = {
   async texts(page, { selector }) {
     const found = page.frames().map(async (frame) => {
       try {
-        return await frame.locator(selector).filter({ visible: true }).allInnerTexts();
+        // What is drawn has no inner text of its own: it is the texts in it.
+        return await frame
+          .locator(selector)
+          .filter({ visible: true })
+          .evaluateAll((elements) =>
+            elements.map(
+              (element) =>
+                element.innerText ?? [...element.querySelectorAll('text')].map((each) => each.textContent).join('\n'),
+            ),
+          );
       } catch (error) {
         // A webview may go while it is looked at; the page itself may not.
         if (frame === page.mainFrame()) throw error;

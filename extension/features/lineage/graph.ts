@@ -82,6 +82,14 @@ export interface Comparison {
 }
 
 export function graphOf(answer: LineageAnswer, comparison?: Comparison): Graph {
+  const graph = laidOver(answer, comparison);
+  const read = new Set(graph.edges.filter(({ label }) => label !== 'wrote').map(({ from, to }) => `${from} ${to}`));
+  // What read a model and came to the very same bits has not made it: the model was there before.
+  const edges = graph.edges.filter(({ from, to, label }) => label !== 'wrote' || !read.has(`${to} ${from}`));
+  return { ...graph, edges };
+}
+
+function laidOver(answer: LineageAnswer, comparison: Comparison | undefined): Graph {
   if (comparison === undefined) {
     const nodes = answer.nodes.map(nodeOf);
     return { title: titleOf(answer), start: answer.start, nodes, edges: answer.edges };

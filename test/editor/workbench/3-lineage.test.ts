@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { TreeNode } from '../../../extension/features/models/nodes.ts';
@@ -114,7 +114,6 @@ describe('the lineage of a model in VS Code', () => {
 
   it('takes what another run brings, and keeps what is selected', async function () {
     if (!hasPage) this.skip();
-    await click('.node', 'digits.csv');
     await box(/^data\/digits\.csv/, '.node.selected');
     const before = (await boxes()).length;
     const { document } = await open('digits.mlpipe');
@@ -172,24 +171,29 @@ describe('the lineage of a model in VS Code', () => {
 
   it('is exported as SVG and as Mermaid', async function () {
     if (!hasPage) this.skip();
-    const save = async (button: string, name: string): Promise<string> => {
-      const file = join(workspaceFolder(), name);
+    const save = async (button: string, ending: string): Promise<string> => {
       await click('button', button);
       await poll(async () => (await texts('.quick-input-widget .quick-input-title')).includes('Export Lineage'), {
         what: 'the dialog',
       });
-      await press('Control+a');
-      await type(file);
-      await press('Enter');
-      const text = await poll(() => readFileSync(file, 'utf8'), { what: file });
+      // Under the name that is proposed, as soon as the dialog takes it.
+      const name = await poll(
+        async () => {
+          await press('Enter');
+          return readdirSync(workspaceFolder()).find((each) => each.startsWith('lineage-') && each.endsWith(ending));
+        },
+        { what: `a file that ends with ${ending}` },
+      );
+      const file = join(workspaceFolder(), name);
+      const text = await poll(() => readFileSync(file, 'utf8'), { what: 'its text' });
       rmSync(file);
       return text;
     };
-    const svg = await save('SVG', 'graph.svg');
+    const svg = await save('SVG', '.svg');
     assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
     assert.match(svg, /data\/digits\.csv/);
     assert.doesNotMatch(svg, /var\(|<script/);
-    assert.match(await save('Mermaid', 'graph.mmd'), /^flowchart LR\n {2}n0\[\["recognise<br>training/);
+    assert.match(await save('Mermaid', '.mmd'), /^flowchart LR\n {2}n0\[\["recognise<br>training/);
   });
 
   it('ends the comparison', async function () {

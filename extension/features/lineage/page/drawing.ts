@@ -21,6 +21,8 @@ export interface Drawing {
 const SVG = 'http://www.w3.org/2000/svg';
 /** Below it no letter can be read: 48 units high are fewer than 12 pixels. */
 const FAR = 0.25;
+/** More lines than this, seen from afar, are a grey blur that only costs time. */
+const LINES_AFAR = 6000;
 
 export function drawingIn(svg: SVGElement): Drawing {
   const world = svg.appendChild(element('g', {}));
@@ -119,7 +121,7 @@ function pictureOf(scene: Scene): { lines: string; boxes: Map<string, string> } 
     else list.push(path);
   }
   return {
-    lines: scene.edges.map(({ path }) => path).join(''),
+    lines: scene.edges.length > LINES_AFAR ? '' : scene.edges.map(({ straight }) => straight).join(''),
     boxes: new Map([...boxes].map(([tone, paths]) => [tone, paths.join('')])),
   };
 }

@@ -1,16 +1,17 @@
 /** The page of a lineage: takes graphs and patches, shows them, and says what a person wants opened. */
-import type { GraphNode } from '../graph.ts';
 import { type ExportFormat, type FromPage, messageToPage } from '../messages.ts';
 import { isEmpty, patched } from '../patch.ts';
+import { actionsOf } from './actions.ts';
 import { type Camera, fitted, panned, showing, zoomed } from './camera.ts';
-import { type Action, showDetails } from './details.ts';
+import { showDetails } from './details.ts';
 import { drawingIn } from './drawing.ts';
 import { asMermaid } from './export-mermaid.ts';
 import { asSvg } from './export-svg.ts';
+import { type Flight, flightTo } from './flight.ts';
 import { listenTo } from './gestures.ts';
 import { type Kept, keptFrom } from './kept.ts';
 import { type Direction, movedFrom } from './movement.ts';
-import { elementsOfPage, mayMove, measureIn, paletteOf } from './page.ts';
+import { elementsOfPage, measureIn, paletteOf } from './page.ts';
 import { foldAt, nodeAt } from './scene.ts';
 import { found, spokenHits } from './search.ts';
 import { movementBetween, type View, viewOf } from './view.ts';
@@ -32,7 +33,7 @@ let hits: string[] = [];
 /** The node that an arrow key left last, to go back to. */
 let cameFrom: string | undefined;
 let drawn = true;
-let flight: number | undefined;
+let flight: Flight | undefined;
 
 const size = () => ({ width: page.canvas.clientWidth, height: page.canvas.clientHeight });
 const middle = () => ({ x: size().width / 2, y: size().height / 2 });
@@ -84,10 +85,16 @@ function show(graph: View['graph']): void {
     const { x, y } = movementBetween(earlier, view, [kept.selected, graph.start]);
     kept.camera = panned(kept.camera, -x * kept.camera.scale, -y * kept.camera.scale);
   }
-  kept.camera ??= atFirst(view);
+  flight?.stop();
+  place();
   hits = found(graph.nodes, kept.query);
   describe();
   refresh();
+}
+
+/** Where nobody has looked anywhere yet; a page that has no size yet waits for it. */
+function place(): void {
+  if (kept !== undefined && view !== undefined && size().width > 0) kept.camera ??= atFirst(view);
 }
 
 /** All of it where that can be read, else the model itself. */
@@ -130,26 +137,8 @@ function describe(): void {
   page.all.textContent = kept.all ? 'Show What Is Near' : `Show All ${graph.nodes.length}`;
   page.hits.textContent = spokenHits(hits, kept.selected, kept.query);
   const node = kept.selected === undefined ? undefined : view.byId.get(kept.selected);
-  showDetails(page.details, graph, node, node === undefined ? [] : actionsOf(node));
-}
-
-function actionsOf(node: GraphNode): Action[] {
-  const { id, opens } = node;
-  const titles = { file: 'Open File', commit: 'Open Commit', record: 'Open Record' };
-  const isRun = node.kind === 'training';
-  const other = view?.graph.start !== id && view?.graph.comparison?.start !== id;
-  return [
-    ...(opens === undefined ? [] : [{ title: titles[opens], act: () => editor.postMessage({ type: 'open', id }) }]),
-    { title: 'Copy Digest', act: () => editor.postMessage({ type: 'copy', id }) },
-    ...(isRun && other ? [{ title: 'Compare with This', act: () => editor.postMessage({ type: 'compare', id }) }] : []),
-    ...(other && opens !== 'commit' && node.kind !== 'environment'
-      ? [{ title: 'Show Its Lineage', act: () => editor.postMessage({ type: 'look', id }) }]
-      : []),
-    ...foldsOf(id).map((fold) => ({
-      title: `Show ${fold.hidden} More ${fold.side === 'after' ? 'Made from This' : 'Behind This'}`,
-      act: () => unfold([fold]),
-    })),
-  ];
+  const actions = node === undefined ? [] : actionsOf(node, graph, foldsOf(node.id), editor.postMessage, unfold);
+  showDetails(page.details, graph, node, actions);
 }
 
 function foldsOf(id: string): Fold[] {
@@ -161,36 +150,27 @@ function foldsOf(id: string): Fold[] {
 function select(id: string | undefined, readable = false): void {
   if (kept === undefined || view === undefined) return;
   kept.selected = id;
+  // First, for the details take room from the drawing.
+  describe();
   const place = id === undefined ? undefined : view.layout.places.get(id);
   if (place !== undefined && kept.camera !== undefined) moveTo(showing(kept.camera, place, size(), readable));
   const node = id === undefined ? undefined : view.scene.nodes.find((each) => each.id === id);
   if (node !== undefined) page.live.textContent = node.name;
-  describe();
   refresh();
 }
 
 function moveTo(target: Camera): void {
   if (kept?.camera === undefined) return;
-  cancelAnimationFrame(flight ?? 0);
-  const from = kept.camera;
-  const began = performance.now();
-  const step = (now: number): void => {
-    if (kept === undefined) return;
-    const share = mayMove() ? Math.min(1, Math.max(0, (now - began) / 140)) : 1;
-    const along = (one: number, other: number): number => one + (other - one) * (1 - (1 - share) ** 3);
-    kept.camera =
-      share === 1
-        ? target
-        : { x: along(from.x, target.x), y: along(from.y, target.y), scale: along(from.scale, target.scale) };
-    if (share < 1) flight = requestAnimationFrame(step);
+  flight?.stop();
+  flight = flightTo(target, kept.camera, (camera) => {
+    if (kept !== undefined) kept.camera = camera;
     refresh();
-  };
-  step(began);
+  });
 }
 
 function look(camera: Camera): void {
   if (kept === undefined) return;
-  cancelAnimationFrame(flight ?? 0);
+  flight?.stop();
   kept.camera = camera;
   refresh();
 }
@@ -322,7 +302,10 @@ listenTo(page.canvas, {
   doubleClick: () => void (kept?.selected && editor.postMessage({ type: 'open', id: kept.selected })),
 });
 
-new ResizeObserver(refresh).observe(page.canvas);
+new ResizeObserver(() => {
+  place();
+  refresh();
+}).observe(page.canvas);
 // Another theme may bring another font, and with it other widths.
 new MutationObserver(() => void (view && show(view.graph))).observe(document.body, {
   attributes: true,

@@ -21,6 +21,8 @@ export interface SceneEdge {
   from: string;
   to: string;
   path: string;
+  /** The same without bends, for a view from afar. */
+  straight: string;
   /** What it spans, to leave it out where it is not in view. */
   box: { left: number; top: number; right: number; bottom: number };
 }
@@ -151,13 +153,16 @@ function edgeOf(edge: { from: string; to: string; label: string }, layout: LaidO
   const begin = { x: from.x + NODE.width, y: from.y + NODE.height / 2 };
   const end = { x: to.x, y: to.y + NODE.height / 2 };
   let path = `M${begin.x} ${begin.y}`;
+  let straight = path;
   let at = begin;
   const points = layout.routes[index] ?? [];
   for (const point of points) {
     path += `${curve(at, point)}H${point.x + NODE.width}`;
+    straight += `L${point.x} ${point.y}H${point.x + NODE.width}`;
     at = { x: point.x + NODE.width, y: point.y };
   }
   path += curve(at, end);
+  straight += `L${end.x} ${end.y}`;
   const all = [begin, end, ...points];
   const [xs, ys] = [all.map(({ x }) => x), all.map(({ y }) => y)];
   return [
@@ -166,6 +171,7 @@ function edgeOf(edge: { from: string; to: string; label: string }, layout: LaidO
       from: edge.from,
       to: edge.to,
       path,
+      straight,
       box: { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) },
     },
   ];
