@@ -16,8 +16,8 @@ interface Repository {
   diffBetween(one: string, other: string): Promise<{ uri: vscode.Uri; originalUri: vscode.Uri }[]>;
 }
 
-/** What git itself calls the tree without files, which the first commit is compared with. */
-const NOTHING = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+/** The tree without files, by the name that git itself gives it: the first commit is compared with it. */
+const NO_FILES = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 export async function openCommit(folder: string, id: string): Promise<void> {
   if (!(await shown(folder, id))) {
@@ -33,13 +33,17 @@ async function shown(folder: string, id: string): Promise<boolean> {
     const repository = await git?.openRepository(vscode.Uri.file(folder));
     if (git === undefined || !repository) return false;
     const commit = await repository.getCommit(id);
-    const parent = commit.parents[0] ?? NOTHING;
-    const changes = await repository.diffBetween(parent, commit.hash);
+    const [parent] = commit.parents;
+    const changes = await repository.diffBetween(parent ?? NO_FILES, commit.hash);
     const title = `${commit.hash.slice(0, 8)} ${commit.message.split('\n')[0]}`;
     await vscode.commands.executeCommand(
       'vscode.changes',
       title,
-      changes.map(({ uri, originalUri }) => [uri, git.toGitUri(originalUri, parent), git.toGitUri(uri, commit.hash)]),
+      changes.map(({ uri, originalUri }) => [
+        uri,
+        parent === undefined ? undefined : git.toGitUri(originalUri, parent),
+        git.toGitUri(uri, commit.hash),
+      ]),
     );
     return true;
   } catch {

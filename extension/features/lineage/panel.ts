@@ -183,9 +183,12 @@ export class LineagePanel implements vscode.Disposable {
   }
 
   async compareWith(other: string | undefined): Promise<void> {
-    const { folder, reference } = this.#subject;
+    const before = this.#subject;
+    const { folder, reference } = before;
     this.#subject = { folder, reference, ...(other === undefined ? {} : { other }) };
     await this.refresh();
+    // What is shown stays what it was, and with it what it is about.
+    if (this.#trouble !== null) this.#subject = before;
     // So that the page keeps it over a reload.
     this.#sendWhole();
   }

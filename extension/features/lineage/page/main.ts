@@ -46,6 +46,7 @@ window.addEventListener('message', ({ data }) => {
   if (message.type === 'trouble') {
     page.trouble.hidden = message.problem === null;
     page.trouble.textContent = message.problem;
+    if (view === undefined) page.empty.hidden = message.problem !== null;
     return;
   }
   if (message.type === 'graph') {
