@@ -120,23 +120,17 @@ function laidOver(answer: LineageAnswer, comparison: Comparison | undefined): Gr
   };
 }
 
+const KIND_OF_SECTION = { environment: 'environment', code: 'commit' } as const;
+
 /** Data, commit and environment that the two models do not share: by what the comparison of their records says. */
 function differsAs(node: LineageNode, side: Side, { differences }: DiffAnswer): string[] {
   const mine = (value: { before: string | null; after: string | null }): string | null =>
     side === 'first' ? value.before : value.after;
   if (side === 'both') return [];
-  if (node.kind === 'environment') {
-    return differences.filter(({ section }) => section === 'environment').map(({ name }) => `environment ${name}`);
-  }
   return differences
     .filter(({ section, name, ...values }) => {
-      const value = mine(values);
-      if (value === null) return false;
-      if (section === 'code') {
-        return node.commit !== undefined && (value === node.commit.id || node.id.endsWith(`+${value}`));
-      }
-      if (section === 'data' || section === 'outputs') return value.startsWith(node.id);
-      return false;
+      if (section === 'environment' || section === 'code') return node.kind === KIND_OF_SECTION[section];
+      return (section === 'data' || section === 'outputs') && mine(values)?.startsWith(node.id);
     })
     .map(({ section, name }) => `${section} ${name}`);
 }

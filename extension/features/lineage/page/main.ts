@@ -131,6 +131,7 @@ function describe(): void {
   const { graph, visible } = view;
   const { comparison } = graph;
   page.title.textContent = `Lineage of ${graph.title}${comparison === undefined ? '' : ` compared with ${comparison.title}`}`;
+  page.title.title = page.title.textContent;
   page.empty.hidden = graph.nodes.length > 0;
   page.endComparison.hidden = comparison === undefined;
   const hidden = graph.nodes.length - visible.nodes.size;

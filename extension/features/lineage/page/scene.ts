@@ -60,7 +60,7 @@ export function sceneOf(
   const nodes = graph.nodes.flatMap((node): SceneNode[] => {
     const place = layout.places.get(node.id);
     if (place === undefined) return [];
-    const second = [wordOf(node.kind), node.detail].filter(Boolean).join(' · ');
+    const second = [wordOf(node.kind), node.detail, node.side && node.problem].filter(Boolean).join(' · ');
     return [
       {
         id: node.id,
