@@ -129,7 +129,7 @@ describe('the lineage of a model in VS Code', () => {
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
   });
 
-  it('copies a commit where the editor has no git, and else shows what it changed', async function () {
+  it('copies the id of a commit where the editor’s git is off', async function () {
     if (!hasPage) this.skip();
     // The page is made anew when one comes back to it.
     await box(/\| commit · main$/);
@@ -141,22 +141,6 @@ describe('the lineage of a model in VS Code', () => {
       what: 'the id in the clipboard',
     });
     assert.match(copied, /^[0-9a-f]{40}$/);
-    const git = vscode.workspace.getConfiguration('git');
-    await git.update('enabled', true, vscode.ConfigurationTarget.Global);
-    try {
-      await poll(
-        async () => {
-          await press('Enter');
-          return vscode.window.tabGroups.activeTabGroup.activeTab?.label.startsWith(copied.slice(0, 8));
-        },
-        { what: 'the changes of the commit', seen: () => vscode.window.tabGroups.activeTabGroup.tabs },
-      );
-      await screenshot('lineage-commit');
-    } finally {
-      await git.update('enabled', false, vscode.ConfigurationTarget.Global);
-    }
-    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
-    await box(/\| commit/, '.node.selected');
     await click('.node', 'digits.csv');
   });
 

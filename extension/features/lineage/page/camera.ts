@@ -41,7 +41,7 @@ export function panned(camera: Camera, dx: number, dy: number): Camera {
   return { ...camera, x: camera.x + dx, y: camera.y + dy };
 }
 
-/** As little movement as brings the node into view; large enough to be read where it was asked for by name. */
+/** As little movement as brings the node into view; to the middle and large enough to be read where it was asked for by name. */
 export function showing(camera: Camera, place: Point, view: Size, readable: boolean): Camera {
   const scale = readable ? Math.max(camera.scale, 0.7) : camera.scale;
   const grown = scale === camera.scale ? camera : { ...zoomed(camera, scale / camera.scale, centre(camera, place)) };
@@ -49,6 +49,11 @@ export function showing(camera: Camera, place: Point, view: Size, readable: bool
   const top = grown.y + place.y * scale;
   const dx = shift(left, left + NODE.width * scale, view.width);
   const dy = shift(top, top + NODE.height * scale, view.height);
+  // Who jumps far wants to see what stands around it.
+  if (readable && (dx !== 0 || dy !== 0)) {
+    const { x, y } = centre(grown, place);
+    return panned(grown, view.width / 2 - x, view.height / 2 - y);
+  }
   return panned(grown, dx, dy);
 }
 

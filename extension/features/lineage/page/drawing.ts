@@ -5,7 +5,7 @@
 import { type Camera, inView, type Size } from './camera.ts';
 import { ICONS } from './icons.ts';
 import { NODE } from './layout.ts';
-import { FOLD, type Scene, type SceneFold, type SceneNode, TEXT } from './scene.ts';
+import { FOLD, type Scene, type SceneEdge, type SceneFold, type SceneNode, TEXT } from './scene.ts';
 
 export interface Marks {
   selected: string | undefined;
@@ -21,6 +21,8 @@ export interface Drawing {
 const SVG = 'http://www.w3.org/2000/svg';
 /** Below it no letter can be read: 48 units high are fewer than 12 pixels. */
 const FAR = 0.25;
+/** Lines that only pass by, from somewhere out of view to somewhere else: more of them tell nothing. */
+const LINES_PASSING = 150;
 /** More lines than this, seen from afar, are a grey blur that only costs time. */
 const LINES_AFAR = 6000;
 
@@ -54,23 +56,35 @@ export function drawingIn(svg: SVGElement): Drawing {
       const inSight = ({ x, y }: { x: number; y: number }, width: number, height: number): boolean =>
         x + width >= seen.left && x <= seen.right && y + height >= seen.top && y <= seen.bottom;
 
+      const edgesInSight = (): SceneEdge[] => {
+        const ends = new Set(
+          scene.nodes.flatMap(({ id, place }) => (inSight(place, NODE.width, NODE.height) ? id : [])),
+        );
+        let passing = 0;
+        return scene.edges.filter(({ box, from, to }) => {
+          if (ends.has(from) || ends.has(to)) return true;
+          if (passing >= LINES_PASSING) return false;
+          const seenBox = inSight({ x: box.left, y: box.top }, box.right - box.left, box.bottom - box.top);
+          if (seenBox) passing += 1;
+          return seenBox;
+        });
+      };
+
       if (far && afar?.scene !== scene) afar = { scene, ...pictureOf(scene) };
       svg.classList.toggle('far', far);
       edges.show(
         far
           ? [{ key: 'all', signature: afar?.lines ?? '', make: () => element('path', { d: afar?.lines ?? '' }) }]
-          : scene.edges
-              .filter(({ box }) => inSight({ x: box.left, y: box.top }, box.right - box.left, box.bottom - box.top))
-              .map(({ key, from, to, path }) => {
-                const near = from === selected || to === selected;
-                const make = () =>
-                  element('path', {
-                    d: path,
-                    'marker-end': near ? 'url(#arrow-near)' : 'url(#arrow)',
-                    ...(near ? { class: 'near' } : {}),
-                  });
-                return { key, signature: `${path}${near}`, make };
-              }),
+          : edgesInSight().map(({ key, from, to, path }) => {
+              const near = from === selected || to === selected;
+              const make = () =>
+                element('path', {
+                  d: path,
+                  'marker-end': near ? 'url(#arrow-near)' : 'url(#arrow)',
+                  ...(near ? { class: 'near' } : {}),
+                });
+              return { key, signature: `${path}${near}`, make };
+            }),
       );
       dots.show(
         far
