@@ -73,14 +73,30 @@ const entries: Record<string, string> = {
  */
 const nameless: ReadonlySet<string> = new Set(['language-server', 'facts-worker']);
 
+/** What the webviews run: for the browser, in a folder of its own, which is all that a page may read. */
+const pages: Record<string, string> = {
+  'lineage-page.js': 'extension/features/lineage/page/main.ts',
+  'lineage-page.css': 'extension/features/lineage/page/page.css',
+};
+
+const page: BuildOptions = {
+  bundle: true,
+  platform: 'browser',
+  target: 'chrome140',
+  format: 'iife',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
 const dist = fileURLToPath(new URL('dist/', import.meta.url));
 // Built beside, then moved over: whoever runs from `dist/` meanwhile finds either the old bundle or the new one.
 const building = fileURLToPath(new URL(`node_modules/.cache/mlpipe-build-${process.pid}/`, import.meta.url));
 await rm(building, { recursive: true, force: true });
 await mkdir(building, { recursive: true });
 try {
-  await Promise.all(
-    Object.entries(entries).map(([name, entry]) =>
+  await Promise.all([
+    ...Object.entries(entries).map(([name, entry]) =>
       build({
         ...common,
         entryPoints: [entry],
@@ -88,7 +104,10 @@ try {
         keepNames: !nameless.has(name),
       }),
     ),
-  );
+    ...Object.entries(pages).map(([name, entry]) =>
+      build({ ...page, entryPoints: [entry], outfile: join(building, 'pages', name) }),
+    ),
+  ]);
   // The WASM back end looks for its binaries beside the bundle.
   const wasm = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
   for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm']) {
@@ -102,7 +121,7 @@ try {
   await mkdir(dist, { recursive: true });
   const made = await readdir(building);
   // A folder is not renamed over another one.
-  await rm(join(dist, 'tensorflow'), { recursive: true, force: true });
+  for (const name of ['tensorflow', 'pages']) await rm(join(dist, name), { recursive: true, force: true });
   for (const name of made) await rename(join(building, name), join(dist, name));
   for (const name of await readdir(dist))
     if (!made.includes(name)) await rm(join(dist, name), { recursive: true, force: true });

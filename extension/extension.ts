@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { activateExplainFeature } from './features/explain/index.ts';
+import { activateLineageFeature } from './features/lineage/index.ts';
 import { activateModelsFeature } from './features/models/index.ts';
 import type { TreeNode } from './features/models/nodes.ts';
 import { activateRecordsFeature } from './features/records/index.ts';
@@ -55,6 +56,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     activateRecordsFeature({ runtime, logs }),
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
     activateReproduceFeature({ runtime, logs }),
+    activateLineageFeature({ runtime, logs, pages: vscode.Uri.joinPath(context.extensionUri, 'dist', 'pages') }),
     activateStatusFeature({ runtime, language, runs, logs }),
     activateTasksFeature({ findNode: node, program: program('cli.cjs') }),
     activateWalkthroughFeature({ extensionId: context.extension.id, logs }),

@@ -309,7 +309,15 @@ export async function lineage(
   options: Partial<LineageOptions> & { folder?: string } = {},
 ): Promise<LineageAnswer> {
   const { folder = project.root, ...rest } = options;
-  return lineageOf(project.ledger, await startOf(project, reference, folder), { direction: 'up', ...rest });
+  const start = await startOf(project, reference, folder);
+  const { nodes, ...answer } = lineageOf(project.ledger, start, { direction: 'up', ...rest });
+  const fromFolder = (path: string) => relative(folder, resolve(project.root, path)).replaceAll('\\', '/');
+  const placed = nodes.map((node) => ({
+    ...node,
+    ...(node.path === undefined ? {} : { path: fromFolder(node.path) }),
+    ...(node.record === undefined ? {} : { record: { ...node.record, file: fromFolder(node.record.file) } }),
+  }));
+  return { ...answer, nodes: placed };
 }
 
 async function startOf(project: Project, reference: string, folder: string): Promise<StoredRecord | Digest> {

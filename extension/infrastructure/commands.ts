@@ -20,6 +20,7 @@ export const COMMANDS = {
   openWalkthrough: 'mlpipe.openWalkthrough',
   explain: 'mlpipe.explain',
   reproduce: 'mlpipe.reproduce',
+  showLineage: 'mlpipe.showLineage',
 } as const;
 
 export type CommandName = (typeof COMMANDS)[keyof typeof COMMANDS];

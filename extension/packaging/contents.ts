@@ -42,6 +42,7 @@ export const WANTED: readonly Wanted[] = [
   // The addon that opens TensorFlow, where it was made for the platform, and what it is built from elsewhere.
   { pattern: 'dist/tensorflow/*.node', optional: true },
   { pattern: 'dist/tensorflow/source/**/*.{cc,h,inc}' },
+  { pattern: 'dist/pages/*.{js,css}' },
   // What `mlpipe explain` prints.
   { pattern: 'docs/diagnostics/MLP*.md' },
 ];

@@ -171,7 +171,33 @@ export const SCHEMAS: Record<string, Schema> = {
   }),
   lineage: object({
     start: text,
-    nodes: list(object({ id: text, kind: text, label: text, detail: text }, ['detail'])),
+    nodes: list(
+      object(
+        {
+          id: text,
+          kind: oneOf('data', 'file', 'record', 'model', 'output', 'commit', 'environment'),
+          label: text,
+          detail: text,
+          path: text,
+          rows: number,
+          bytes: number,
+          commit: object({ id: text, branch: text, dirty: flag }, ['branch']),
+          record: object({
+            kind: oneOf('train', 'evaluate', 'program', 'reproduce'),
+            step: text,
+            run: text,
+            pipeline: text,
+            file: text,
+            status: oneOf('ok', 'failed', 'cancelled'),
+            who: text,
+            ended: text,
+            seconds: number,
+            metrics: map(number),
+          }),
+        },
+        ['detail', 'path', 'rows', 'bytes', 'commit', 'record'],
+      ),
+    ),
     edges: list(object({ from: text, to: text, label: text })),
   }),
   reproduce: object(

@@ -100,16 +100,62 @@ export interface ReproduceAnswer {
   record: string;
 }
 
+export interface LineageQuestion {
+  folder: string;
+  /** What `mlpipe lineage` takes: the digest of a record or an object, a step's name, a path. */
+  reference: string;
+  /** `up`, where nothing is said: what it was made from; `down`: what was made from it. */
+  direction?: 'up' | 'down' | 'both';
+}
+
 export interface LineageAnswer {
   /** The node that was asked for. */
   start: string;
-  nodes: {
-    id: string;
-    kind: 'data' | 'file' | 'record' | 'model' | 'output' | 'commit' | 'environment';
-    label: string;
-    detail?: string;
-  }[];
+  nodes: LineageNode[];
   edges: { from: string; to: string; label: string }[];
+}
+
+export interface LineageNode {
+  /** The digest of what it stands for; a commit's begins with `commit:`. */
+  id: string;
+  kind: 'data' | 'file' | 'record' | 'model' | 'output' | 'commit' | 'environment';
+  label: string;
+  detail?: string;
+  /** Where it was read or written, relative to the folder that was asked about. */
+  path?: string;
+  rows?: number;
+  bytes?: number;
+  /** Of a commit. */
+  commit?: { id: string; branch?: string; dirty: boolean };
+  /** Of a record. */
+  record?: {
+    kind: 'train' | 'evaluate' | 'program' | 'reproduce';
+    step: string;
+    run: string;
+    pipeline: string;
+    /** Relative to the folder that was asked about. */
+    file: string;
+    status: 'ok' | 'failed' | 'cancelled';
+    who: string;
+    /** ISO 8601. */
+    ended: string;
+    seconds: number;
+    metrics: Record<string, number>;
+  };
+}
+
+/** Two records side by side. */
+export interface DiffAnswer {
+  /** The digests of the records. */
+  before: string;
+  after: string;
+  differences: {
+    section: 'code' | 'data' | 'environment' | 'evidence' | 'parameters' | 'metrics' | 'outputs';
+    name: string;
+    /** Whole; `null` where that side has none. */
+    before: string | null;
+    after: string | null;
+  }[];
 }
 
 export const HelloRequest = new RequestType0<Hello, void>('mlpipe/hello');
@@ -124,8 +170,10 @@ export const StatusRequest = new RequestType<
 export const ReproduceModelRequest = new RequestType<ReproduceRequest, ReproduceAnswer, void>('mlpipe/reproduce');
 /** Every trained model below a folder, the newest first. */
 export const ModelsRequest = new RequestType<{ folder: string }, ModelNode[], void>('mlpipe/models');
-export const LineageRequest = new RequestType<{ folder: string; reference: string }, LineageAnswer, void>(
-  'mlpipe/lineage',
+export const LineageRequest = new RequestType<LineageQuestion, LineageAnswer, void>('mlpipe/lineage');
+/** In what two records differ, whole: digests and numbers as the records have them. */
+export const DiffRequest = new RequestType<{ folder: string; one: string; other: string }, DiffAnswer, void>(
+  'mlpipe/diff',
 );
 /** A record as indented JSON, for a read-only document. */
 export const ShowRecordRequest = new RequestType<{ folder: string; reference: string }, { text: string }, void>(

@@ -12,6 +12,7 @@ import {
 import * as api from '../api.ts';
 import { MlpipeError } from '../errors.ts';
 import {
+  DiffRequest,
   HelloRequest,
   LineageRequest,
   ModelsRequest,
@@ -85,8 +86,20 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
       return models;
     }),
   );
-  connection.onRequest(LineageRequest, ({ folder, reference }) =>
-    answered(() => api.withProject(folder, (project) => api.lineage(project, reference))),
+  connection.onRequest(LineageRequest, ({ folder, reference, direction }) =>
+    answered(() =>
+      api.withProject(folder, (project) =>
+        api.lineage(project, reference, { folder, ...(direction === undefined ? {} : { direction }) }),
+      ),
+    ),
+  );
+  connection.onRequest(DiffRequest, ({ folder, one, other }) =>
+    answered(() =>
+      api.withProject(folder, (project) => {
+        const { before, after, differences } = api.diff(project, one, other);
+        return { before, after, differences };
+      }),
+    ),
   );
   connection.onRequest(ShowRecordRequest, ({ folder, reference }) =>
     answered(() =>

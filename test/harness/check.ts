@@ -15,6 +15,11 @@ const checks: Check[] = [
     passes: async () => (await runTool('@biomejs/biome/bin/biome', ['ci', '--colors=off', '.'])) === 0,
   },
   { name: 'typed', passes: async () => (await runTool('typescript/bin/tsc', ['-p', '.'])) === 0 },
+  // In a browser: other globals, so a project of its own.
+  {
+    name: 'pages typed',
+    passes: async () => (await runTool('typescript/bin/tsc', ['-p', 'extension/features/lineage/page'])) === 0,
+  },
   { name: 'generated files are fresh', passes: generatedFilesAreFresh },
 ];
 

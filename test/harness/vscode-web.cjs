@@ -151,6 +151,16 @@ async function startServer(port) {
   }
 }
 
+/** The first visible match, in the workbench or inside a webview; where there is none yet, the workbench's first. */
+async function visible(page, selector, text) {
+  const options = text === undefined ? {} : { hasText: text };
+  for (const frame of page.frames()) {
+    const found = frame.locator(selector, options).filter({ visible: true });
+    if ((await found.count().catch(() => 0)) > 0) return found.first();
+  }
+  return page.locator(selector, options).first();
+}
+
 /** What the tests may ask of the page. Each takes plain data and answers with plain data. */
 const actions = {
   /** A line of the test report. */
@@ -167,8 +177,8 @@ const actions = {
     return file;
   },
   async click(page, { selector, text, button }) {
-    const found = text === undefined ? page.locator(selector) : page.locator(selector, { hasText: text });
-    await found.first().click({ timeout: 10_000, button: button ?? 'left' });
+    const found = await visible(page, selector, text);
+    await found.click({ timeout: 10_000, button: button ?? 'left' });
     return true;
   },
   async hover(page, { selector, text }) {
@@ -200,7 +210,16 @@ const actions = {
   async texts(page, { selector }) {
     const found = page.frames().map(async (frame) => {
       try {
-        return await frame.locator(selector).filter({ visible: true }).allInnerTexts();
+        // What is drawn has no inner text of its own: it is the texts in it.
+        return await frame
+          .locator(selector)
+          .filter({ visible: true })
+          .evaluateAll((elements) =>
+            elements.map(
+              (element) =>
+                element.innerText ?? [...element.querySelectorAll('text')].map((each) => each.textContent).join('\n'),
+            ),
+          );
       } catch (error) {
         // A webview may go while it is looked at; the page itself may not.
         if (frame === page.mainFrame()) throw error;

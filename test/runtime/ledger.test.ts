@@ -322,6 +322,10 @@ describe('lineage', () => {
     assert.ok(down.has(evaluate) && down.has(report));
     assert.ok(!ids(lineage(ledger, ledger.resolve('evaluate'), { direction: 'down' })).has(train));
 
+    const both = lineage(ledger, ledger.resolve('recognise'), { direction: 'both' });
+    for (const id of [data, prepare, train, model, evaluate, report]) assert.ok(ids(both).has(id), id);
+    assert.equal(both.start, train);
+
     assert.equal(ledger.object(data.slice(0, 20)), data);
     const raw = lineage(ledger, data, { direction: 'down' });
     assert.equal(raw.start, data);

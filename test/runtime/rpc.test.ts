@@ -12,6 +12,7 @@ import {
 } from 'vscode-jsonrpc/node';
 import type { RunEvent } from '../../runtime/events.ts';
 import {
+  DiffRequest,
   HelloRequest,
   LineageRequest,
   ModelsRequest,
@@ -84,7 +85,13 @@ describe('the runtime over RPC', function () {
     const { text } = await connection.sendRequest(ShowRecordRequest, { folder, reference: 'say' });
     assert.equal((JSON.parse(text) as { run: string }).run, answer.run);
     const lineage = await connection.sendRequest(LineageRequest, { folder, reference: 'say' });
-    assert(lineage.nodes.some(({ kind }) => kind === 'record'));
+    const recorded = lineage.nodes.find(({ kind }) => kind === 'record');
+    assert.equal(recorded?.record?.step, 'say');
+    assert.equal(recorded.record.status, 'ok');
+    const both = await connection.sendRequest(LineageRequest, { folder, reference: 'say', direction: 'both' });
+    assert.deepEqual(both, lineage);
+    const same = await connection.sendRequest(DiffRequest, { folder, one: recorded.id, other: recorded.id });
+    assert.deepEqual(same, { before: recorded.id, after: recorded.id, differences: [] });
     assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
   });
 

@@ -35,6 +35,8 @@ describe('in a workspace that is not trusted', () => {
     const { document } = await open('digits.mlpipe');
     await vscode.commands.executeCommand('mlpipe.showRecord', document.uri.toString(), 'sha256:0');
     await message(/Reading records is off in Restricted Mode/);
+    await vscode.commands.executeCommand('mlpipe.showLineage', document.uri.toString(), 'sha256:0');
+    await message(/Showing a lineage is off in Restricted Mode/);
     const { runtime } = await mlpipe();
     assert.equal(runtime.state.kind, 'stopped');
   });
