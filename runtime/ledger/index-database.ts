@@ -71,6 +71,10 @@ function openDatabase(Database: typeof Sqlite, path: string, warn: (message: str
     if (mode) database.pragma(`journal_mode = ${mode}`);
     // An index that a crash has torn is made again; what it costs to rule that out is not worth paying.
     database.pragma('synchronous = NORMAL');
+    // Digests come in no order: a large index that is made anew would else be read from the disk over and over, and
+    // synced after every few records.
+    database.pragma('cache_size = -65536');
+    database.pragma('wal_autocheckpoint = 10000');
     const version = database.pragma('user_version', { simple: true });
     if (version !== VERSION) {
       if (version !== 0) throw new Error(`the index has version ${String(version)}`);
