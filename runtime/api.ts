@@ -11,6 +11,7 @@ import type { Digest, Plan } from '../grammar/plan/plan.ts';
 import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { signingKey } from './api-ledger.ts';
+import type { ChangesSinceGood } from './changes/changes.ts';
 import type { Decay } from './decay/decay.ts';
 import { listEngines } from './engines/index.ts';
 import {
@@ -500,6 +501,26 @@ export async function versions(
 function keptModel(project: Project, { version, path }: StoredVersion, problem: string | null): KeptModel {
   const { format: _, previous: __, ...rest } = version;
   return { ...rest, file: relative(project.root, path).replaceAll('\\', '/'), problem };
+}
+
+/**
+ * What has changed since the newest model of a training whose gates all passed.
+ *
+ * @param reference the training, or any record of it
+ * @throws MlpipeError `never-good`, `step-unknown`, `reference-unknown`
+ */
+export async function changesSinceGood(
+  project: Project,
+  reference: string,
+  options: PipelineOptions & { file?: string } = {},
+): Promise<ChangesSinceGood> {
+  const [{ changesSinceGood: compare }, { modelOf }] = await Promise.all([
+    import('./changes/changes.ts'),
+    import('./reproduce/recorded.ts'),
+  ]);
+  const { record } = modelOf(project, reference);
+  const file = options.file ?? resolve(project.root, record.pipeline.file);
+  return compare(project, await contextAt(project, file, options.parameters), record.step);
 }
 
 /** Whether everything that a pipeline and its kept models stand on is still to be had, and the same. */

@@ -166,6 +166,11 @@ command(
   'diff: in what the environments of two records differ',
   async () => (await past()).environment,
 );
+command(
+  'changes <model>',
+  'what has changed since the last model that was good',
+  async () => (await past()).changes,
+).addOption(parameter());
 command('lineage <reference>', 'the tree behind a model, or in front of it', async () => (await past()).lineage)
   .option('--up', 'what it was made from (the default)')
   .option('--down', 'what was made from it')

@@ -241,6 +241,12 @@ export const SCHEMAS: Record<string, Schema> = {
   }),
   pull: fetched,
   fetch: fetched,
+  changes: object({
+    step: text,
+    good: object({ record: digest, run: text, ended: text, kept: orNull(text) }),
+    newest: orNull(object({ record: digest, run: text, ended: text, missed: list(text) })),
+    changes: list(object({ step: text, text })),
+  }),
   decay: object({
     ok: flag,
     items: list(

@@ -194,6 +194,10 @@ describe('a first project', () => {
     assert.equal((await call('export', 'learn@1')).code, 2);
     assert.equal((await call('export', 'learn@1', '--format', 'word')).code, 2);
 
+    const changes = await shaped<{ good: { kept: string }; changes: object[] }>('changes', ['changes', 'learn']);
+    assert.deepEqual([changes.good.kept, changes.changes], ['learn@1', []]);
+    assert.match((await call('changes', 'learn')).stdout, /Nothing has changed since\./);
+
     const decay = await shaped<{ ok: boolean; items: { kind: string }[] }>('decay', ['decay']);
     assert.ok(decay.items.some(({ kind }) => kind === 'model'));
   });

@@ -1,9 +1,9 @@
-/** `log`, `show`, `diff`, `lineage`: what was. */
+/** `log`, `show`, `diff`, `changes`, `lineage`: what was. */
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { type RecordDifference, worded } from '../../ledger/difference.ts';
 import type { LineageAnswer } from '../../rpc/protocol.ts';
-import { metric, metricValue } from '../../words.ts';
+import { metric, metricValue, minute } from '../../words.ts';
 import { answer, duration, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
@@ -188,6 +188,35 @@ export async function environment(
     const { markdown: _, ...comparison } = api.environmentDiff(project, one, other);
     answer(output, comparison, () => differenceTable(comparison.differences));
     if (comparison.differences.length === 0 && !output.json) talk(output, 'Their environments do not differ.');
+    return EXIT.yes;
+  });
+}
+
+export async function changes(
+  { folder, output }: Context,
+  options: { set: Record<string, string> },
+  reference = '',
+): Promise<ExitCode> {
+  return api.withProject(folder, async (project) => {
+    const found = await api.changesSinceGood(project, reference, { parameters: options.set });
+    const { good, newest } = found;
+    const name = good.kept === null ? '' : `, ${good.kept}`;
+    answer(output, found, () =>
+      [
+        `${found.step} was good on ${minute(good.ended)} (${good.run}, ${shortDigest(good.record)}${name}).`,
+        ...(newest === null
+          ? []
+          : [
+              newest.missed.length === 0
+                ? `The newest is ${newest.run}.`
+                : `The newest, ${newest.run}, is not: ${newest.missed.join(', ')}.`,
+            ]),
+        found.changes.length === 0 ? 'Nothing has changed since.' : 'Since then:',
+        table(found.changes.map(({ step, text }) => [`  ${step}`, text])).trimEnd(),
+      ]
+        .filter((part) => part !== '')
+        .join('\n'),
+    );
     return EXIT.yes;
   });
 }
