@@ -5,7 +5,7 @@
 import { type Camera, inView, type Size } from './camera.ts';
 import { ICONS } from './icons.ts';
 import { NODE } from './layout.ts';
-import { FOLD, type Scene, type SceneEdge, type SceneFold, type SceneNode, TEXT } from './scene.ts';
+import { FOLD, type Scene, type SceneFold, type SceneLine, type SceneNode, TEXT } from './scene.ts';
 
 export interface Marks {
   selected: string | undefined;
@@ -56,17 +56,16 @@ export function drawingIn(svg: SVGElement): Drawing {
       const inSight = ({ x, y }: { x: number; y: number }, width: number, height: number): boolean =>
         x + width >= seen.left && x <= seen.right && y + height >= seen.top && y <= seen.bottom;
 
-      const edgesInSight = (): SceneEdge[] => {
+      const linesInSight = (): SceneLine[] => {
         const ends = new Set(
           scene.nodes.flatMap(({ id, place }) => (inSight(place, NODE.width, NODE.height) ? id : [])),
         );
         let passing = 0;
-        return scene.edges.filter(({ box, from, to }) => {
-          if (ends.has(from) || ends.has(to)) return true;
-          if (passing >= LINES_PASSING) return false;
-          const seenBox = inSight({ x: box.left, y: box.top }, box.right - box.left, box.bottom - box.top);
-          if (seenBox) passing += 1;
-          return seenBox;
+        return scene.lines.filter(({ box, from, to }) => {
+          if (!inSight({ x: box.left, y: box.top }, box.right - box.left, box.bottom - box.top)) return false;
+          if (ends.has(from) || to.some((id) => ends.has(id))) return true;
+          passing += 1;
+          return passing <= LINES_PASSING;
         });
       };
 
@@ -75,15 +74,15 @@ export function drawingIn(svg: SVGElement): Drawing {
       edges.show(
         far
           ? [{ key: 'all', signature: afar?.lines ?? '', make: () => element('path', { d: afar?.lines ?? '' }) }]
-          : edgesInSight().map(({ key, from, to, path }) => {
-              const near = from === selected || to === selected;
+          : linesInSight().map(({ from, to, path, arrow }) => {
+              const near = selected !== undefined && (from === selected || to.includes(selected));
               const make = () =>
                 element('path', {
                   d: path,
-                  'marker-end': near ? 'url(#arrow-near)' : 'url(#arrow)',
+                  ...(arrow ? { 'marker-end': near ? 'url(#arrow-near)' : 'url(#arrow)' } : {}),
                   ...(near ? { class: 'near' } : {}),
                 });
-              return { key, signature: `${path}${near}`, make };
+              return { key: path, signature: `${near}`, make };
             }),
       );
       dots.show(
@@ -135,7 +134,7 @@ function pictureOf(scene: Scene): { lines: string; boxes: Map<string, string> } 
     else list.push(path);
   }
   return {
-    lines: scene.edges.length > LINES_AFAR ? '' : scene.edges.map(({ straight }) => straight).join(''),
+    lines: scene.lines.length > LINES_AFAR ? '' : scene.lines.map(({ straight }) => straight).join(''),
     boxes: new Map([...boxes].map(([tone, paths]) => [tone, paths.join('')])),
   };
 }

@@ -27,7 +27,7 @@ export function asSvg(scene: Scene, palette: Palette): string {
     `<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0.5L7.5 4L0 7.5Z" fill="${escaped(palette.edge)}"/></marker></defs>`,
     `<rect x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}" fill="${escaped(palette.background)}"/>`,
     `<g fill="none" stroke="${escaped(palette.edge)}" stroke-width="1.2">`,
-    ...scene.edges.map(({ path }) => `<path d="${path}" marker-end="url(#arrow)"/>`),
+    ...scene.lines.map(({ path, arrow }) => `<path d="${path}"${arrow ? ' marker-end="url(#arrow)"' : ''}/>`),
     '</g>',
     ...scene.nodes.map((node) => box(node, palette)),
     ...scene.folds.map(({ place, text, name }) =>

@@ -1,4 +1,4 @@
-/** What is drawn, as plain data: boxes with their lines, edges as paths, folds. The page and the export draw the same. */
+/** What is drawn, as plain data: boxes with their texts, lines as paths, folds. The page and the export draw the same. */
 import type { Graph, GraphNode, NodeKind } from '../graph.ts';
 import { type LaidOut, NODE, type Point } from './layout.ts';
 import type { Fold, Visible } from './visible.ts';
@@ -16,13 +16,16 @@ export interface SceneNode {
   name: string;
 }
 
-export interface SceneEdge {
-  key: string;
+/** A piece of an edge, from one column to the next; edges that run together share it. */
+export interface SceneLine {
   from: string;
-  to: string;
+  /** Where the edges go that it is part of. */
+  to: string[];
   path: string;
   /** The same without bends, for a view from afar. */
   straight: string;
+  /** It ends at a node. */
+  arrow: boolean;
   /** What it spans, to leave it out where it is not in view. */
   box: { left: number; top: number; right: number; bottom: number };
 }
@@ -37,7 +40,7 @@ export interface SceneFold {
 export interface Scene {
   title: string;
   nodes: SceneNode[];
-  edges: SceneEdge[];
+  lines: SceneLine[];
   folds: SceneFold[];
   width: number;
   height: number;
@@ -79,7 +82,7 @@ export function sceneOf(
   return {
     title: graph.title,
     nodes,
-    edges: edges.flatMap((edge, index) => edgeOf(edge, layout, index)),
+    lines: linesOf(edges, layout),
     folds: visible.folds.flatMap((fold) => foldOf(fold, layout)),
     width: layout.width,
     height: layout.height,
@@ -147,34 +150,37 @@ function nameOf(node: GraphNode, graph: Graph): string {
     .join(', ');
 }
 
-function edgeOf(edge: { from: string; to: string; label: string }, layout: LaidOut, index: number): SceneEdge[] {
-  const [from, to] = [layout.places.get(edge.from), layout.places.get(edge.to)];
-  if (from === undefined || to === undefined) return [];
-  const begin = { x: from.x + NODE.width, y: from.y + NODE.height / 2 };
-  const end = { x: to.x, y: to.y + NODE.height / 2 };
-  let path = `M${begin.x} ${begin.y}`;
-  let straight = path;
-  let at = begin;
-  const points = layout.routes[index] ?? [];
-  for (const point of points) {
-    path += `${curve(at, point)}H${point.x + NODE.width}`;
-    straight += `L${point.x} ${point.y}H${point.x + NODE.width}`;
-    at = { x: point.x + NODE.width, y: point.y };
+function linesOf(edges: readonly { from: string; to: string }[], layout: LaidOut): SceneLine[] {
+  const lines = new Map<string, SceneLine>();
+  for (const [index, edge] of edges.entries()) {
+    const [from, to] = [layout.places.get(edge.from), layout.places.get(edge.to)];
+    if (from === undefined || to === undefined) continue;
+    let begin = { x: from.x + NODE.width, y: from.y + NODE.height / 2 };
+    const target = { x: to.x, y: to.y + NODE.height / 2 };
+    for (const end of [...(layout.routes[index] ?? []), target]) {
+      // Through its place in a column an edge runs level.
+      const level = end === target ? '' : `H${end.x + NODE.width}`;
+      const path = `M${begin.x} ${begin.y}${curve(begin, end)}${level}`;
+      const line = lines.get(path);
+      if (line === undefined) {
+        lines.set(path, {
+          from: edge.from,
+          to: [edge.to],
+          path,
+          straight: `M${begin.x} ${begin.y}L${end.x} ${end.y}${level}`,
+          arrow: end === target,
+          box: {
+            left: Math.min(begin.x, end.x),
+            right: Math.max(begin.x, end.x + (level === '' ? 0 : NODE.width)),
+            top: Math.min(begin.y, end.y),
+            bottom: Math.max(begin.y, end.y),
+          },
+        });
+      } else line.to.push(edge.to);
+      begin = { x: end.x + NODE.width, y: end.y };
+    }
   }
-  path += curve(at, end);
-  straight += `L${end.x} ${end.y}`;
-  const all = [begin, end, ...points];
-  const [xs, ys] = [all.map(({ x }) => x), all.map(({ y }) => y)];
-  return [
-    {
-      key: `${edge.from} ${edge.to} ${edge.label}`,
-      from: edge.from,
-      to: edge.to,
-      path,
-      straight,
-      box: { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) },
-    },
-  ];
+  return [...lines.values()];
 }
 
 function curve(from: Point, to: Point): string {
