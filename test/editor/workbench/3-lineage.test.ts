@@ -149,6 +149,7 @@ describe('the lineage of a model in VS Code', () => {
     await box(/^data\/digits\.csv/, '.node.selected');
     // Only what is in view is drawn.
     await click('button', 'Fit');
+    await box(/\| evaluation/);
     const evaluations = async () => (await boxes()).filter((text) => text.includes('| evaluation')).length;
     const before = await evaluations();
     const file = vscode.Uri.file(join(workspaceFolder(), 'digits.mlpipe'));
