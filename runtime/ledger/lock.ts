@@ -1,16 +1,12 @@
-/**
- * Lock files: what came out of a pipeline's steps, one file a step, committed beside the pipeline. The file's own digest
- * stands first, keys are sorted and each value has its line, so that a merge of two states is either one of them or seen
- * to be damaged.
- */
+/** Lock files: what came out of a pipeline's steps, one file a step, committed beside the pipeline. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { dirname, join } from 'node:path';
-import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
+import { dirname } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import { readFailure, writeFailure } from '../store/errors.ts';
+import { writeFailure } from '../store/errors.ts';
 import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
+import { committedPath, committedText, readCommitted } from './committed.ts';
 import type { StoredRecord } from './record.ts';
 
 export const LOCK_FORMAT = 'mlpipe-lock/1';
@@ -29,8 +25,7 @@ export interface Lock {
 
 /** `digits.mlpipe` → `digits.mlpipe.lock/recognise.json`. */
 export function lockPath(pipelineFile: string, step: string): string {
-  const name = step.replace(/[^A-Za-z0-9@=.,_+-]/g, (character) => `%${character.codePointAt(0)?.toString(16)}`);
-  return join(`${pipelineFile}.lock`, `${name}.json`);
+  return committedPath(`${pipelineFile}.lock`, step);
 }
 
 /** What the lock of a record says. */
@@ -49,9 +44,7 @@ export function lockOf({ digest, record }: StoredRecord): Lock {
 }
 
 export function writeLock(pipelineFile: string, stored: StoredRecord): void {
-  const lock = lockOf(stored);
-  const sorted = JSON.parse(canonicalJson(lock)) as Lock;
-  const text = `${JSON.stringify({ digest: digestOfValue(lock), ...sorted }, undefined, 2)}\n`;
+  const { text } = committedText(lockOf(stored));
   const path = lockPath(pipelineFile, stored.record.step);
   fs.mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -92,24 +85,7 @@ export function readLock(pipelineFile: string, step: string): Lock | undefined {
 
 /** What a lock file says. @throws MlpipeError `lock-damaged`, `path-missing` */
 export function readLockFile(path: string): Lock {
-  let text: string;
-  try {
-    text = fs.readFileSync(path, 'utf8');
-  } catch (error) {
-    throw readFailure(path, error);
-  }
-  if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
-  let value: Lock & { digest?: string };
-  try {
-    value = JSON.parse(text) as Lock & { digest?: string };
-  } catch {
-    throw damaged(path, 'is not JSON');
-  }
-  const { digest, ...lock } = value;
-  if (lock.format !== LOCK_FORMAT) throw damaged(path, `has the format ${JSON.stringify(lock.format)}`);
-  if (digest !== digestOfValue(lock))
-    throw damaged(path, 'does not fit its own digest: it was edited, or merged from two states');
-  return lock;
+  return readCommitted<Lock>(path, LOCK_FORMAT, (how) => damaged(path, how)).value;
 }
 
 export function lockedRecord(pipelineFile: string, step: string): Digest | undefined {

@@ -1,10 +1,10 @@
 /** A version of a model: a name and a number for a record, in a committed file that never changes. */
 import fs from 'node:fs';
-import { dirname, join } from 'node:path';
-import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
+import { dirname } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import { readFailure, writeFailure } from '../store/errors.ts';
+import { committedPath, committedText, readCommitted } from '../ledger/committed.ts';
+import { writeFailure } from '../store/errors.ts';
 import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
 
 export const VERSION_FORMAT = 'mlpipe-model/1';
@@ -40,8 +40,7 @@ export function versionFolder(pipelineFile: string): string {
 }
 
 export function versionPath(pipelineFile: string, name: string, version: number): string {
-  const plain = name.replace(/[^A-Za-z0-9@=.,_+-]/g, (character) => `%${character.codePointAt(0)?.toString(16)}`);
-  return join(versionFolder(pipelineFile), `${plain}@${version}.json`);
+  return committedPath(versionFolder(pipelineFile), `${name}@${version}`);
 }
 
 /**
@@ -51,14 +50,13 @@ export function versionPath(pipelineFile: string, name: string, version: number)
  */
 export function writeVersion(pipelineFile: string, version: ModelVersion): StoredVersion | undefined {
   const path = versionPath(pipelineFile, version.name, version.version);
-  const digest = digestOfValue(version);
-  const sorted = JSON.parse(canonicalJson(version)) as ModelVersion;
+  const { digest, text } = committedText(version);
   const temporary = `${path}.${process.pid}`;
   try {
     fs.mkdirSync(dirname(path), { recursive: true });
     const file = fs.openSync(temporary, 'w', 0o444);
     try {
-      fs.writeSync(file, `${JSON.stringify({ digest, ...sorted }, undefined, 2)}\n`);
+      fs.writeSync(file, text);
       fs.fsyncSync(file);
     } finally {
       fs.closeSync(file);
@@ -77,23 +75,7 @@ export function writeVersion(pipelineFile: string, version: ModelVersion): Store
 
 /** @throws MlpipeError `version-damaged` for an edit, the marks of a merge, or the place of another version */
 export function readVersion(path: string): StoredVersion {
-  let text: string;
-  try {
-    text = fs.readFileSync(path, 'utf8');
-  } catch (error) {
-    throw readFailure(path, error);
-  }
-  if (/^(?:<{7}|={7}|>{7})/m.test(text)) throw damaged(path, 'has the marks of a merge conflict');
-  let value: ModelVersion & { digest?: Digest };
-  try {
-    value = JSON.parse(text) as ModelVersion & { digest?: Digest };
-  } catch {
-    throw damaged(path, 'is not JSON');
-  }
-  const { digest, ...version } = value;
-  if (version.format !== VERSION_FORMAT) throw damaged(path, `has the format ${JSON.stringify(version.format)}`);
-  if (digest === undefined || digest !== digestOfValue(version))
-    throw damaged(path, 'was edited: it does not fit its own digest');
+  const { digest, value: version } = readCommitted<ModelVersion>(path, VERSION_FORMAT, (how) => damaged(path, how));
   const pipeline = dirname(path).replace(/\.models$/, '');
   if (versionPath(pipeline, version.name, version.version) !== path)
     throw damaged(path, `is about ${version.name}@${version.version}`);
