@@ -1,6 +1,8 @@
 /** What a record names: what a stranger must have to use or to make again what it is about. */
 import type { Digest } from '../../grammar/plan/plan.ts';
-import type { CodeState, RunRecord } from '../ledger/record.ts';
+import type { CodeState, RunRecord, StoredRecord } from '../ledger/record.ts';
+import type { Project } from '../project.ts';
+import { hasRecord } from '../store/remotes/records.ts';
 
 export interface NamedByRecord {
   /** Without these the record is not sent. */
@@ -27,4 +29,14 @@ function diffsOf(code: CodeState | null): Digest[] {
   if (code === null) return [];
   const own = code.diff === undefined ? [] : [code.diff];
   return [...own, ...(code.submodules ?? []).flatMap(({ state }) => diffsOf(state))];
+}
+
+/** Adds a record and all that it was made from, as far as it is here. */
+export function addBehind(project: Project, stored: StoredRecord, found: Map<Digest, StoredRecord>): void {
+  if (found.has(stored.digest)) return;
+  found.set(stored.digest, stored);
+  for (const digest of namedBy(stored.record).records) {
+    const parent = hasRecord(project.store.folder, digest) ? project.ledger.get(digest) : undefined;
+    if (parent) addBehind(project, parent, found);
+  }
 }

@@ -13,7 +13,7 @@ import { type Line, openLine, Progress, type TransferOptions } from '../store/re
 import { orCancelled } from './cancelled.ts';
 import { rememberOnRemote } from './known.ts';
 import { lockedRecords } from './locks.ts';
-import { namedBy } from './named.ts';
+import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
 export interface PullOptions extends TransferOptions {
@@ -184,19 +184,12 @@ async function meantBy(
   // Names are resolved by the ledger, so what has arrived goes there first; records alone take nothing from anybody.
   storeArrived(project, records);
   const meant = new Map<Digest, StoredRecord>();
-  const visit = (stored: StoredRecord): void => {
-    if (meant.has(stored.digest)) return;
-    meant.set(stored.digest, stored);
-    for (const digest of namedBy(stored.record).records) {
-      const parent = hasRecord(project.store.folder, digest) ? project.ledger.get(digest) : undefined;
-      if (parent) visit(parent);
-    }
-  };
   for (const reference of references) {
     const model = await resolved(project, reference, line, missing);
-    visit(model);
+    addBehind(project, model, meant);
     for (const { digest } of Object.values(model.record.outputs)) {
-      for (const reader of project.ledger.readers(digest)) if (reader.record.kind === 'evaluate') visit(reader);
+      for (const reader of project.ledger.readers(digest))
+        if (reader.record.kind === 'evaluate') addBehind(project, reader, meant);
     }
   }
   return [...meant.values()];

@@ -5,13 +5,13 @@ import type { Project } from '../project.ts';
 import { modelOf } from '../reproduce/recorded.ts';
 import { makeRemote } from '../store/remotes/format.ts';
 import { objectsOf } from '../store/remotes/outgoing.ts';
-import { hasRecord, sendRecords } from '../store/remotes/records.ts';
+import { sendRecords } from '../store/remotes/records.ts';
 import { chosenRemote } from '../store/remotes/settings.ts';
 import { openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
 import { sendObjects } from '../store/remotes/upload.ts';
 import { orCancelled } from './cancelled.ts';
 import { rememberOnRemote } from './known.ts';
-import { namedBy } from './named.ts';
+import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
 export interface PushOptions extends TransferOptions {
@@ -82,20 +82,12 @@ export async function push(
 /** The records of models, of all that they were made from, and of what was measured of them. The newest first. */
 function behind(project: Project, references: readonly string[]): StoredRecord[] {
   const found = new Map<Digest, StoredRecord>();
-  const visit = (stored: StoredRecord): void => {
-    if (found.has(stored.digest)) return;
-    found.set(stored.digest, stored);
-    for (const digest of namedBy(stored.record).records) {
-      const parent = hasRecord(project.store.folder, digest) ? project.ledger.get(digest) : undefined;
-      if (parent) visit(parent);
-    }
-  };
   for (const reference of references) {
     const model = modelOf(project, reference);
-    visit(model);
+    addBehind(project, model, found);
     for (const { digest } of Object.values(model.record.outputs)) {
       for (const reader of project.ledger.readers(digest)) {
-        if (reader.record.kind === 'evaluate' || reader.record.kind === 'reproduce') visit(reader);
+        if (reader.record.kind === 'evaluate' || reader.record.kind === 'reproduce') addBehind(project, reader, found);
       }
     }
   }
