@@ -1,9 +1,10 @@
 /** What a person means by `recognise@1`, `models:/recognise@1` or `recognise@v1.2.0`. */
+import { basename } from 'node:path';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { findVersions } from './find.ts';
-import type { StoredVersion } from './version.ts';
+import { type StoredVersion, versionPath } from './version.ts';
 
 /**
  * The record that a reference means: a version of a model, or what `Ledger.resolve` understands.
@@ -42,7 +43,8 @@ function versionOf(project: Project, { name, which }: Words): StoredVersion | un
   const fits = versions.filter(
     ({ version }) => version.name === name && (String(version.version) === which || version.tag === which),
   );
-  const broken = damaged.find(({ path }) => path.endsWith(`/${name}@${which}.json`));
+  const file = basename(versionPath('', name, Number(which)));
+  const broken = damaged.find(({ path }) => basename(path) === file);
   if (fits.length === 0 && broken !== undefined) throw broken.problem;
   if (fits.length <= 1) return fits[0];
   throw new MlpipeError(`${name}@${which} is kept by ${fits.length} pipelines.`, {
