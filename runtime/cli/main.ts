@@ -186,6 +186,7 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
       .choices(['recorded', 'current'])
       .default('recorded'),
   )
+  .option('--clean', 'take no engine, interpreter or package from this machine’s cache')
   .option('--keep', 'leave the clean place, to be looked at');
 command('decay [file]', 'does everything pinned still resolve, and to the same?', async () => (await proof()).decay);
 command('models [what] [reference]', 'models that are kept; `keep` keeps one', async () => (await paper()).models)

@@ -1,4 +1,6 @@
 /** `reproduce`, `decay`: does it hold? */
+import fs from 'node:fs';
+import { join } from 'node:path';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode } from '../../errors.ts';
 import type { Source } from '../../reproduce/recorded.ts';
@@ -15,7 +17,7 @@ interface Context {
 
 export async function reproduce(
   { folder, output }: Context,
-  options: { in: Source; data: Source; keep?: boolean },
+  options: { in: Source; data: Source; clean?: boolean; keep?: boolean },
   reference = '',
 ): Promise<ExitCode> {
   const signal = cancelOnSignal(output);
@@ -23,22 +25,37 @@ export async function reproduce(
   return api.withProject(
     folder,
     async (project) => {
-      const found = await api.reproduce(project, reference, {
-        environment: options.in,
-        // Today's environment with today's data is today's pipeline; with the recorded data it is the environment alone.
-        data: options.data,
-        keep: options.keep ?? false,
-        signal,
-        onEvent: (event) => {
-          if (!output.quiet) progress.show(event);
-        },
-      });
+      const reproduction = () =>
+        api.reproduce(project, reference, {
+          environment: options.in,
+          // Today's environment with today's data is today's pipeline; with the recorded data it is the environment alone.
+          data: options.data,
+          keep: options.keep ?? false,
+          signal,
+          onEvent: (event) => {
+            if (!output.quiet) progress.show(event);
+          },
+        });
+      const found = await (options.clean ? withEmptyCache(project.store.folder, reproduction) : reproduction());
       answer(output, found, () => report(found));
       if (found.place !== undefined) talk(output, `The clean place is ${found.place}`);
       return found.verdict === 'failed' || found.verdict === 'inconclusive' ? EXIT.no : EXIT.yes;
     },
     telling(output),
   );
+}
+
+/** For this process and what it starts: whatever an environment pins is provided anew. */
+async function withEmptyCache<T>(storeFolder: string, work: () => Promise<T>): Promise<T> {
+  const places = join(storeFolder, 'reproductions');
+  fs.mkdirSync(places, { recursive: true });
+  const cache = fs.mkdtempSync(join(places, 'cache-'));
+  process.env.MLPIPE_CACHE = cache;
+  try {
+    return await work();
+  } finally {
+    fs.rmSync(cache, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 export async function decay({ folder, output }: Context, _options: unknown, name?: string): Promise<ExitCode> {
