@@ -175,15 +175,19 @@ step long {
     });
     const cancel = new AbortController();
     let pid = 0;
+    const texts: string[] = [];
     await project.run({
       signal: cancel.signal,
       onEvent: (event) => {
         if (event.type !== 'step-output') return;
+        texts.push(event.text);
+        // What the shell says of its killed child comes after.
+        if (pid > 0) return;
         pid = Number(event.text);
         cancel.abort();
       },
     });
-    assert(pid > 0);
+    assert(pid > 0, texts.join('|'));
     assert.equal(isRunning(pid), false);
   });
 
