@@ -96,8 +96,11 @@ export function filesIn(folder: string): Map<string, Buffer> {
   );
 }
 
-/** Whatever has its name is whole, and has all that it names. */
-export function mustBeSound(files: ReadonlyMap<string, Buffer>): { objects: number; records: number } {
+/** Whatever has its name is whole, and has all that it names; where it was sent, the signature of its record, too. */
+export function mustBeSound(
+  files: ReadonlyMap<string, Buffer>,
+  { sent = false } = {},
+): { objects: number; records: number } {
   const has = (digest: Digest) => files.has(`objects/${digest.slice(7, 9)}/${digest.slice(9)}`);
   const count = { objects: 0, records: 0 };
   for (const [name, content] of files) {
@@ -110,9 +113,11 @@ export function mustBeSound(files: ReadonlyMap<string, Buffer>): { objects: numb
       assert.ok(has(part), `${name} is a folder without ${part}`);
     }
     if (parsed.room === 'records') {
-      const { objects, records } = namedBy(JSON.parse(content.toString('utf8')) as RunRecord);
+      const { objects } = namedBy(JSON.parse(content.toString('utf8')) as RunRecord);
       for (const object of objects) assert.ok(has(object), `the record ${name} is there without ${object}`);
-      void records;
+      const beginning = name.slice(0, -'json'.length);
+      const isSigned = [...files.keys()].some((each) => each.startsWith(beginning) && each.endsWith('.sig.json'));
+      assert.ok(!sent || isSigned, `the record ${name} is there without its signature`);
     }
   }
   return count;

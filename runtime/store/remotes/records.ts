@@ -30,6 +30,7 @@ export async function sendRecords(
   const files = digests.flatMap((digest) => filesBeside(store, digest).map((path) => ({ digest, path })));
   const named = files.map(({ digest, path }) => ({
     path,
+    rest: suffixOf(path),
     name: `${nameOf('records', digest)}${suffixOf(path)}`,
   }));
   const names = named.map(({ name }) => name);
@@ -56,9 +57,9 @@ export async function sendRecords(
       },
       signal,
     );
-  await send(absent.filter(({ name }) => !name.endsWith(RECORD)));
+  await send(absent.filter(({ rest }) => rest !== RECORD));
   await settled(line);
-  const records = absent.filter(({ name }) => name.endsWith(RECORD));
+  const records = absent.filter(({ rest }) => rest === RECORD);
   await send(records);
   await settled(line);
   return records.length;
