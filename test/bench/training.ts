@@ -67,6 +67,7 @@ async function bench(): Promise<void> {
     await mkdir(project);
     await writeFile(join(project, 'rows.csv'), table());
     await writeFile(join(project, 'minute.mlpipe'), PIPELINE);
+    run(START, 'pin', '-q', '-C', project);
     const losses = { own: Number.NaN, bare: Number.NaN };
     const processor: { own: number[]; bare: number[] } = { own: [], bare: [] };
     const times = await inTurns(ROUNDS, {
