@@ -136,6 +136,19 @@ for (const kind of KINDS) {
       assert.doesNotMatch(fs.readFileSync(at('adding', 'mlpipe.json'), 'utf8'), /secret|S3RVER/);
     });
 
+    it('lets two fill folders that neither has made yet', async () => {
+      await using((one) =>
+        using(async (other) => {
+          for (let round = 0; round < 40; round += 1) {
+            const names = Array.from({ length: 8 }, (_, at) => `records/r${round}/${at}`);
+            await Promise.all(names.map((name, at) => (at % 2 ? one : other).put(name, contentOf(Buffer.from(name)))));
+            await Promise.all([one.settle(), other.settle()]);
+            for (const name of names) assert.equal(await one.head(name), name.length);
+          }
+        }),
+      );
+    });
+
     it('carries a project there and back, and again only what is new', async () => {
       const author = projectAt(at('author'), server.url, server.settings);
       await withRecords(author, 40, kind.largeBytes);

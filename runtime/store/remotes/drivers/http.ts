@@ -16,7 +16,8 @@ class HttpDriver implements RemoteDriver {
   readonly abilities;
   readonly #base: string;
   readonly #authorization: string | undefined;
-  readonly #folders = new Set<string>();
+  /** Made by us, being made, or not made after all. */
+  readonly #folders = new Map<string, Promise<void>>();
 
   constructor({ name, settings: { url } }: NamedRemote) {
     const writes = /^(?:web)?davs?:/i.test(url);
@@ -128,10 +129,23 @@ class HttpDriver implements RemoteDriver {
         .slice(0, depth)
         .map((name) => `${name}/`)
         .join('');
-      if (this.#folders.has(path)) continue;
-      await this.#ask('MKCOL', path, { signal, allow: [405, 301, 409] });
-      this.#folders.add(path);
+      // The one who makes it may fail for reasons of its own, its signal among them.
+      const isMade = await this.#folders.get(path)?.then(
+        () => true,
+        () => false,
+      );
+      if (isMade) continue;
+      const making = this.#makeFolder(path, signal);
+      this.#folders.set(path, making);
+      await making;
     }
+  }
+
+  async #makeFolder(path: string, signal: AbortSignal | undefined): Promise<void> {
+    const thereAlready = [405, 301, 409];
+    const answer = await this.#ask('MKCOL', path, { signal, allow: [...thereAlready, 403] });
+    // Apache says 403 where another is making it just now, too; by the second question it is there.
+    if (answer?.status === 403) await this.#ask('MKCOL', path, { signal, allow: thereAlready });
   }
 
   #url(name: string): string {
