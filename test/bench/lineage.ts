@@ -33,7 +33,7 @@ for (const size of [1000, 5000]) {
     viewOf(graph, { shown: new Set(), all: true }, (text) => text.length * 6);
     return performance.now() - began;
   });
-  metric(`lineage: layout of ${size} nodes and ${graph.edges.length} edges`, median(times), 'ms');
+  metric(`layout of ${size} nodes and ${graph.edges.length} edges`, median(times), 'ms');
 }
 
 const executablePath = findChromium();
@@ -44,16 +44,16 @@ else {
     for (const size of [1000, 5000]) {
       const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
       await open(page);
-      metric(`lineage: first picture of ${size} nodes, what is near`, await untilDrawn(page, size), 'ms', '≤ 300 ms');
-      metric(`lineage: all ${size} nodes, laid out and drawn`, await press(page, '#all'), 'ms', '≤ 1,000 ms');
+      metric(`first picture of ${size} nodes, what is near`, await untilDrawn(page, size), 'ms', '≤ 300 ms');
+      metric(`all ${size} nodes, laid out and drawn`, await press(page, '#all'), 'ms', '≤ 1,000 ms');
       await press(page, '#fit');
       await page.waitForFunction("document.querySelector('svg').classList.contains('far')");
       await page.waitForTimeout(300);
-      metric(`lineage: a frame of moving, all ${size} nodes in view`, await moving(page), 'ms', '≤ 16 ms');
+      metric(`a frame of moving, all ${size} nodes in view`, await moving(page), 'ms', '≤ 16 ms');
       if (values.keep !== undefined) await page.screenshot({ path: join(values.keep, `lineage-${size}-fit.png`) });
       await page.locator('#canvas').press('Home');
       await page.waitForTimeout(300);
-      metric(`lineage: a frame of moving, ${size} nodes, close by`, await moving(page), 'ms', '≤ 16 ms');
+      metric(`a frame of moving, ${size} nodes, close by`, await moving(page), 'ms', '≤ 16 ms');
       if (values.keep !== undefined) await page.screenshot({ path: join(values.keep, `lineage-${size}-near.png`) });
       await page.close();
     }
