@@ -22,9 +22,9 @@ export function layOut(
   writable: boolean,
 ): void {
   const { digest, executable } = file;
-  const size = source.size(digest);
-  if (size === undefined) throw objectMissing(digest);
-  const object = source.path(digest);
+  const place = source.locate(digest);
+  if (place === undefined) throw objectMissing(digest);
+  const { path: object, bytes: size } = place;
   if (file.bytes !== undefined && size !== file.bytes) {
     throw objectCorrupt(digest, object, `holds ${size} bytes, not ${file.bytes}`);
   }

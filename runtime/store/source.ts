@@ -14,8 +14,17 @@ export interface ObjectSource {
   head(digest: Digest): Buffer | undefined;
   /** The content as it lies there, unchecked. */
   read(digest: Digest): { content: Buffer; path: string } | undefined;
-  /** A file with just this content, to copy or to link. */
-  path(digest: Digest): string;
+  /** Where its bytes lie; nothing where there are none. */
+  locate(digest: Digest): ObjectPlace | undefined;
+}
+
+/** A part of a file, or a file of its own. */
+export interface ObjectPlace {
+  path: string;
+  offset: Bytes;
+  bytes: Bytes;
+  /** Whether the file holds nothing else, so that it may be copied or linked as a whole. */
+  alone: boolean;
 }
 
 /** A manifest is never larger; see `LARGE`. */
@@ -35,11 +44,11 @@ export class LooseObjects implements ObjectSource {
   }
 
   size(digest: Digest): Bytes | undefined {
-    return this.#files.status(this.path(digest))?.bytes;
+    return this.#files.status(this.#objects.path(digest))?.bytes;
   }
 
   isMeddled(digest: Digest): boolean {
-    const status = this.#files.status(this.path(digest));
+    const status = this.#files.status(this.#objects.path(digest));
     return status !== undefined && status.modified !== BigInt(OBJECT_TIME) * 1_000_000_000n;
   }
 
@@ -47,7 +56,7 @@ export class LooseObjects implements ObjectSource {
     const size = this.size(digest);
     if (size === undefined) return undefined;
     if (size <= HEAD) return this.read(digest)?.content;
-    const file = fs.openSync(this.path(digest), 'r');
+    const file = fs.openSync(this.#objects.path(digest), 'r');
     try {
       const head = Buffer.alloc(4096);
       return head.subarray(0, fs.readSync(file, head, 0, head.length, 0));
@@ -57,7 +66,7 @@ export class LooseObjects implements ObjectSource {
   }
 
   read(digest: Digest): { content: Buffer; path: string } | undefined {
-    const path = this.path(digest);
+    const path = this.#objects.path(digest);
     try {
       return { content: this.#files.read(path), path };
     } catch (error) {
@@ -66,7 +75,8 @@ export class LooseObjects implements ObjectSource {
     }
   }
 
-  path(digest: Digest): string {
-    return this.#objects.path(digest);
+  locate(digest: Digest): ObjectPlace | undefined {
+    const bytes = this.size(digest);
+    return bytes === undefined ? undefined : { path: this.#objects.path(digest), offset: 0, bytes, alone: true };
   }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
-import { objectCorrupt } from '../errors.ts';
+import { objectCorrupt, objectMissing } from '../errors.ts';
 import { nodeFileSystem } from '../filesystem.ts';
 import { objectFolder } from '../layout.ts';
 import { parseManifest } from '../manifest.ts';
@@ -21,19 +21,21 @@ export function objectsOf(store: string): ObjectSource {
  */
 export function contentOfObject(source: ObjectSource, digest: Digest, bytes: Bytes): Content {
   const sha256 = digest.slice('sha256:'.length);
-  const path = source.path(digest);
   return {
     bytes,
     sha256,
     async *read(start = 0, end = bytes) {
       const whole = start === 0 && end === bytes;
       const hash = whole ? createHash('sha256') : undefined;
+      const place = source.locate(digest);
+      if (place === undefined) throw objectMissing(digest);
+      const { path, offset } = place;
       const file = await fs.promises.open(path, 'r');
       try {
         let held: Buffer | undefined;
         for (let position = start; position < end; ) {
           const piece = Buffer.allocUnsafe(Math.min(PIECE, end - position));
-          const { bytesRead } = await file.read(piece, 0, piece.length, position);
+          const { bytesRead } = await file.read(piece, 0, piece.length, offset + position);
           if (bytesRead === 0) throw objectCorrupt(digest, path, `has only ${position} of ${bytes} bytes`);
           position += bytesRead;
           const part = piece.subarray(0, bytesRead);
