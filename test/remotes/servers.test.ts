@@ -6,7 +6,7 @@ import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
 import { addRemote } from '../../runtime/share/remotes.ts';
-import { bytesOf, contentOf, type RemoteDriver, RemoteFault } from '../../runtime/store/remotes/driver.ts';
+import { bytesOf, contentOf, type RemoteDriver, RemoteFault, rangeOf } from '../../runtime/store/remotes/driver.ts';
 import { openRemote } from '../../runtime/store/remotes/open.ts';
 import { type Server, startS3, startSsh, startWebDav } from './servers/start.ts';
 import {
@@ -95,6 +95,11 @@ for (const kind of KINDS) {
         const part = await driver.get('objects/aa/one', { start: 150_000 });
         assert.equal(part?.start, 150_000);
         assert.ok(part && (await bytesOf(part)).equals(content.subarray(150_000)));
+        const [start, end] = [99_990, 165_001];
+        const middle = await driver.get('objects/aa/one', { start, end });
+        assert.equal(middle?.start, start);
+        const cut = middle && (await bytesOf({ start, chunks: rangeOf(middle, start, end) }));
+        assert.ok(cut?.equals(content.subarray(start, end)), `${cut?.length} bytes`);
         const names: string[] = [];
         for await (const { name, bytes } of driver.list('objects/')) names.push(`${name} ${bytes}`);
         assert.deepEqual(names.sort(), ['objects/aa/one 200000', 'objects/ab/empty 0', 'objects/ab/two.json 3']);

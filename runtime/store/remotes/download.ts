@@ -15,7 +15,7 @@ import { receiveObject } from './receive.ts';
 import type { Line, Progress } from './transfer.ts';
 
 /** So many files, or so much, get their names together. */
-const BATCH_FILES = 2000;
+const BATCH_FILES = 10_000;
 const BATCH_BYTES = 2 ** 29;
 /** A manifest is never larger. */
 const LARGEST_MANIFEST = 4 * 2 ** 20;

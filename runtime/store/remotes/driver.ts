@@ -10,8 +10,8 @@ export interface RemoteDriver {
   /** Its size, or nothing where there is none. */
   head(name: string, signal?: AbortSignal): Promise<Bytes | undefined>;
   /**
-   * The content from `start` on, or nothing where there is none. A remote that knows no ranges answers from the
-   * beginning, and says so.
+   * The content from `start` to before `end`, or nothing where there is none. A remote that knows no ranges answers from
+   * the beginning, and says so; one may answer more than was asked for, so `rangeOf` cuts.
    */
   get(name: string, options?: GetOptions): Promise<Body | undefined>;
   /**
@@ -43,6 +43,7 @@ export interface Listed {
 
 export interface GetOptions {
   start?: Bytes;
+  end?: Bytes;
   signal?: AbortSignal;
 }
 
@@ -112,4 +113,21 @@ export async function bytesOf(body: Body): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body.chunks) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** What HTTP calls it; nothing where all is wanted. */
+export function rangeHeader(start: Bytes, end: Bytes | undefined): string | undefined {
+  if (start === 0 && end === undefined) return undefined;
+  return `bytes=${start}-${end === undefined ? '' : end - 1}`;
+}
+
+/** Of a body that may begin before what was wanted, and go on after it: just that. */
+export async function* rangeOf(body: Body, start: Bytes, end: Bytes): AsyncGenerator<Uint8Array> {
+  let at = body.start;
+  for await (const chunk of body.chunks) {
+    const [from, to] = [Math.max(0, start - at), Math.min(chunk.length, end - at)];
+    at += chunk.length;
+    if (from < to) yield chunk.subarray(from, to);
+    if (at >= end) return;
+  }
 }

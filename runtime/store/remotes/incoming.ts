@@ -14,6 +14,9 @@ import { temporaryFolder } from '../layout.ts';
 /** Less is fetched anew sooner than it is looked for. */
 const WORTH_KEEPING = 2 ** 20;
 const PIECE = 2 ** 20;
+/** Drawn once: threads of one process write at once, and random bytes for each of many files take their time. */
+const TAG = randomBytes(6).toString('hex');
+let arrivals = 0;
 
 export class Arrival {
   readonly digest: Digest;
@@ -29,7 +32,7 @@ export class Arrival {
     this.#folder = temporaryFolder(store);
     const hexadecimal = digest.slice('sha256:'.length);
     // Whose it is stands first, as for every temporary file; what it is to become stands last.
-    this.#path = join(this.#folder, `${OWNER}-${randomBytes(6).toString('hex')}-${hexadecimal}`);
+    this.#path = join(this.#folder, `${OWNER}-${TAG}.${arrivals++}-${hexadecimal}`);
     try {
       const claimed = (expected ?? Number.POSITIVE_INFINITY) > WORTH_KEEPING && this.#claim(hexadecimal);
       this.#file = fs.openSync(this.#path, claimed ? 'r+' : 'wx+', 0o600);

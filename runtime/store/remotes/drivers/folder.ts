@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BULK, OWNER, sweepTemporaryFolder } from '../../content.ts';
 import { hasCode, nodeFileSystem } from '../../filesystem.ts';
-import { type Content, type RemoteDriver, RemoteFault } from '../driver.ts';
+import { type Content, type GetOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
 
 /** So many small files wait for one sync together. */
 const WAITING = 1000;
@@ -74,21 +74,24 @@ class FolderDriver implements RemoteDriver {
     }
   }
 
-  async get(name: string, { start = 0 } = {}) {
+  async get(name: string, { start = 0, end = Number.POSITIVE_INFINITY }: GetOptions = {}) {
     try {
       // Opened at once, so that what is removed meanwhile can still be read.
       const file = await fs.promises.open(this.#path(name), 'r');
-      return { start, chunks: this.#pieces(file, start) };
+      return { start, chunks: this.#pieces(file, start, end) };
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw this.#fault(error);
     }
   }
 
-  async *#pieces(file: fs.promises.FileHandle, start: number) {
+  async *#pieces(file: fs.promises.FileHandle, start: number, end: number) {
     try {
-      for (let position = start; ; ) {
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(PIECE), 0, PIECE, position);
+      // No more memory than there is to read: thousands of small files would else leave gigabytes to be collected.
+      const last = Math.min(end, fs.fstatSync(file.fd).size);
+      for (let position = start; position < last; ) {
+        const length = Math.min(PIECE, last - position);
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
         if (bytesRead === 0) return;
         position += bytesRead;
         yield buffer.subarray(0, bytesRead);

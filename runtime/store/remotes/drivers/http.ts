@@ -3,7 +3,15 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type Content, faultOfStatus, type PutOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
+import {
+  type Content,
+  faultOfStatus,
+  type GetOptions,
+  type PutOptions,
+  type RemoteDriver,
+  RemoteFault,
+  rangeHeader,
+} from '../driver.ts';
 import { isTransient } from '../retry.ts';
 import type { NamedRemote } from '../settings.ts';
 
@@ -64,9 +72,10 @@ class HttpDriver implements RemoteDriver {
     return Number(length ?? 0);
   }
 
-  async get(name: string, { start = 0, signal }: { start?: number; signal?: AbortSignal } = {}) {
+  async get(name: string, { start = 0, end, signal }: GetOptions = {}) {
     const headers: Record<string, string> = { 'Accept-Encoding': 'identity' };
-    if (start > 0) headers.Range = `bytes=${start}-`;
+    const range = rangeHeader(start, end);
+    if (range !== undefined) headers.Range = range;
     const answer = await this.#ask('GET', name, { signal, headers, allow: [416] });
     if (answer === undefined) return undefined;
     // Nothing more is there than what we have: the caller sees that by the digest.

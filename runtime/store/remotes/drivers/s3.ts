@@ -13,7 +13,15 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { type Content, faultOfStatus, type PutOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
+import {
+  type Content,
+  faultOfStatus,
+  type GetOptions,
+  type PutOptions,
+  type RemoteDriver,
+  RemoteFault,
+  rangeHeader,
+} from '../driver.ts';
 import { isTransient } from '../retry.ts';
 import type { RemoteSettings } from '../settings.ts';
 
@@ -85,8 +93,9 @@ class S3Driver implements RemoteDriver {
     return answer?.ContentLength;
   }
 
-  async get(name: string, { start = 0, signal }: { start?: number; signal?: AbortSignal } = {}) {
-    const range = start > 0 ? { Range: `bytes=${start}-` } : {};
+  async get(name: string, { start = 0, end, signal }: GetOptions = {}) {
+    const asked = rangeHeader(start, end);
+    const range = asked === undefined ? {} : { Range: asked };
     const answer = await this.#asked(
       () => this.#client.send(new GetObjectCommand({ ...this.#at(name), ...range }), withSignal(signal)),
       // Nothing more is there than what we have: the caller sees that by the digest.

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { EXIT, MlpipeError } from '../../../errors.ts';
-import { type Content, type PutOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
+import { type Content, type GetOptions, type PutOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
 import * as sftp from './sftp.ts';
 
 /** Every server takes so much in one packet. */
@@ -89,15 +89,15 @@ class SshDriver implements RemoteDriver {
     return answer.attributes.folder ? undefined : answer.attributes.bytes;
   }
 
-  async get(name: string, { start = 0 }: { start?: number } = {}) {
+  async get(name: string, { start = 0, end = Number.POSITIVE_INFINITY }: GetOptions = {}) {
     const { sftp: line } = await this.#connected();
     const opened = await line.request(sftp.OPEN, this.#path(name), sftp.uint32(sftp.FOR_READING), sftp.uint32(0));
     if (isStatus(opened, sftp.NO_SUCH_FILE)) return undefined;
-    return { start, chunks: this.#pieces(line, handleOf(opened), start) };
+    return { start, chunks: this.#pieces(line, handleOf(opened), start, end) };
   }
 
   /** Asks for many pieces ahead; one that comes short is asked for again from where it ended. */
-  async *#pieces(line: sftp.Sftp, handle: Buffer, start: number): AsyncGenerator<Uint8Array> {
+  async *#pieces(line: sftp.Sftp, handle: Buffer, start: number, end: number): AsyncGenerator<Uint8Array> {
     const read = (position: number, length: number) => {
       const asked = line.request(sftp.READ, sftp.text(handle), sftp.uint64(position), sftp.uint32(length));
       // Those that are never looked at must not count as unhandled.
@@ -110,7 +110,7 @@ class SshDriver implements RemoteDriver {
     let width = 2;
     try {
       for (;;) {
-        while (ahead.length < width) {
+        while (ahead.length < width && position < end) {
           ahead.push({ position, answer: read(position, PIECE) });
           position += PIECE;
         }
