@@ -13,12 +13,14 @@ import { activateReproduceFeature } from './features/reproduce/index.ts';
 import { activateRunFeature } from './features/run/index.ts';
 import { activateStatusFeature } from './features/status/index.ts';
 import { activateTasksFeature } from './features/tasks/index.ts';
+import { activateVerifyFeature } from './features/verify/index.ts';
 import { activateWalkthroughFeature } from './features/walkthrough/index.ts';
 import { LanguageServer, type LanguageServerState } from './infrastructure/language-client.ts';
 import { createLogs } from './infrastructure/logging.ts';
 import { findNode, type NodeProgram, type NoNode } from './infrastructure/node-finder.ts';
 import { type Running, RunningRuns } from './infrastructure/running.ts';
 import { RuntimeProcess, type RuntimeState } from './infrastructure/runtime-process.ts';
+import { Verifications } from './infrastructure/verifications.ts';
 
 /** What `activate` returns: enough for a test, or another extension, to see what a person sees. */
 export interface MlpipeApi {
@@ -44,7 +46,8 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
   const runtime = new RuntimeProcess({ findNode: node, program: program('cli.cjs'), folder, log: logs.runtime });
   const language = new LanguageServer({ findNode: node, program: program('server.cjs'), logs });
   const runs = new RunningRuns();
-  const models = activateModelsFeature({ runtime, runs, logs });
+  const verifications = new Verifications();
+  const models = activateModelsFeature({ runtime, runs, verifications, logs });
 
   context.subscriptions.push(
     logs,
@@ -56,6 +59,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     activateRecordsFeature({ runtime, logs }),
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
     activateReproduceFeature({ runtime, logs }),
+    activateVerifyFeature({ runtime, verifications, logs }),
     activateLineageFeature({ runtime, logs, pages: vscode.Uri.joinPath(context.extensionUri, 'dist', 'pages') }),
     activateStatusFeature({ runtime, language, runs, logs }),
     activateTasksFeature({ findNode: node, program: program('cli.cjs') }),

@@ -1,20 +1,48 @@
 /** The part of the façade that makes the ledger evident: keys, publishing, fetching, verifying. */
-import { MlpipeError } from './errors.ts';
+import type { Digest } from '../grammar/plan/plan.ts';
+import { EXIT, MlpipeError } from './errors.ts';
 import { currentKey, keyFolder } from './ledger/keys/key-folder.ts';
 import * as keys from './ledger/keys/manage.ts';
 import { type Fetched, fetchLedger, type Pushed, pushLedger } from './ledger/refs/exchange.ts';
 import { type PublishedLog, publish } from './ledger/refs/publish.ts';
+import { type VerifyOptions, verifyBehind } from './ledger/verify/behind.ts';
 import { type Verification, verifyProject } from './ledger/verify/verify.ts';
 import type { Project } from './project.ts';
+import { knowledgeOf } from './share/known.ts';
+import { hasRecord } from './store/remotes/records.ts';
+import { resolveReference } from './versions/resolve.ts';
 
 export type { SignedRecord } from './ledger/judged.ts';
 export type { ListedKey, Person } from './ledger/keys/manage.ts';
 export type { JudgedSignature, SignatureState } from './ledger/signature.ts';
+export type { VerifyProgress } from './ledger/verify/behind.ts';
 export type { Verification } from './ledger/verify/verify.ts';
 
 /** Whether objects, records, signatures, logs and lock files are whole, and what cannot be told. */
 export function verify(project: Project, onProgress?: (what: string) => void): Promise<Verification> {
   return verifyProject(project.root, project.store, project.ledger, onProgress);
+}
+
+/**
+ * The same of one record and everything that stands behind it alone.
+ *
+ * @throws MlpipeError `reference-unknown`, `reference-ambiguous`, `record-damaged`, `cancelled`
+ */
+export async function verifyRecord(
+  project: Project,
+  reference: string,
+  options: Omit<VerifyOptions, 'remote'> = {},
+): Promise<Verification> {
+  // By its whole digest a record is found that cannot be read: that is what is to be told then.
+  const isWhole = /^sha256:[0-9a-f]{64}$/.test(reference) && hasRecord(project.store.folder, reference as Digest);
+  const start = isWhole ? (reference as Digest) : resolveReference(project, reference).digest;
+  const remote = knowledgeOf(project.root, project.store.folder);
+  try {
+    return await verifyBehind(project, start, { ...options, ...(remote === undefined ? {} : { remote }) });
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    throw new MlpipeError('The verification was cancelled.', { code: 'cancelled', exit: EXIT.cancelled });
+  }
 }
 
 export function listKeys(project: Project): Promise<keys.ListedKey[]> {

@@ -20,6 +20,7 @@ export const COMMANDS = {
   openWalkthrough: 'mlpipe.openWalkthrough',
   explain: 'mlpipe.explain',
   reproduce: 'mlpipe.reproduce',
+  verify: 'mlpipe.verify',
   showLineage: 'mlpipe.showLineage',
 } as const;
 

@@ -24,6 +24,8 @@ import {
   ReproduceEventNotification,
   type RunEvent,
   RunEventNotification,
+  type VerifyProgress,
+  VerifyProgressNotification,
 } from '../../runtime/rpc/protocol.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
@@ -81,6 +83,7 @@ export class RuntimeProcess implements Disposable {
   readonly #states = new Emitter<RuntimeState>();
   readonly #events = new Emitter<{ file: string; event: RunEvent }>();
   readonly #reproductions = new Emitter<{ reference: string; event: RunEvent }>();
+  readonly #verifications = new Emitter<{ reference: string; progress: VerifyProgress }>();
   readonly #records = new Emitter<{ folder: string }>();
   #state: RuntimeState = { kind: 'stopped' };
   #child: ChildProcess | undefined;
@@ -93,6 +96,7 @@ export class RuntimeProcess implements Disposable {
   readonly onStateChanged = this.#states.event;
   readonly onRunEvent = this.#events.event;
   readonly onReproduceEvent = this.#reproductions.event;
+  readonly onVerifyProgress = this.#verifications.event;
   readonly onRecordsChanged = this.#records.event;
 
   constructor(options: RuntimeOptions) {
@@ -215,6 +219,7 @@ export class RuntimeProcess implements Disposable {
     this.#connection = connection;
     connection.onNotification(RunEventNotification, (message) => this.#events.fire(message));
     connection.onNotification(ReproduceEventNotification, (message) => this.#reproductions.fire(message));
+    connection.onNotification(VerifyProgressNotification, (message) => this.#verifications.fire(message));
     connection.onNotification(RecordsChangedNotification, (message) => this.#records.fire(message));
     connection.onError(([error]) => log.warn(`Message: ${error.message}`));
     connection.listen();

@@ -1,5 +1,6 @@
 /** Tells a person that something failed, why, and what to do next. */
 import * as vscode from 'vscode';
+import { LSPErrorCodes, ResponseError } from 'vscode-languageclient';
 import type { Logs } from './logging.ts';
 import { RuntimeUnavailable } from './runtime-process.ts';
 
@@ -14,6 +15,14 @@ export function spokenError(error: unknown): { problem: string; todo: string | u
 function todoOf(error: Error): string | undefined {
   if (!('data' in error) || typeof error.data !== 'object' || error.data === null) return undefined;
   return 'todo' in error.data && typeof error.data.todo === 'string' ? error.data.todo : undefined;
+}
+
+/** Whether a request ended because a person wanted it to, be it before or after the runtime had begun. */
+export function isCancelled(error: unknown): boolean {
+  if (!(error instanceof ResponseError)) return false;
+  const data: unknown = error.data;
+  const code = typeof data === 'object' && data !== null && 'code' in data ? data.code : undefined;
+  return error.code === LSPErrorCodes.RequestCancelled || code === 'cancelled';
 }
 
 export interface Remedy {

@@ -28,6 +28,11 @@ export function grouped(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
+/** `1 object`, `1,797 objects`. */
+export function counted(value: number, one: string): string {
+  return `${grouped(value)} ${one}${value === 1 ? '' : 's'}`;
+}
+
 /** Bytes with binary units, as file managers and the CLI write them: `1.2 MiB`. */
 export function spokenBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];

@@ -232,8 +232,8 @@ command(
   .option('--license <license>', 'of the crate (ro-crate)')
   .option('--html', 'as HTML rather than Markdown (modelcard)');
 command(
-  'verify',
-  'whether objects, records, signatures and logs are whole; exit 1 if not',
+  'verify [model]',
+  'whether objects, records, signatures and logs are whole: all, or those behind one model; exit 1 if not',
   async () => (await ledger()).verify,
 );
 command('keys [what] [names...]', 'who signs: list, add, trust, rotate, revoke', async () => (await ledger()).keys)

@@ -205,6 +205,11 @@ export class Ledger {
     return this.#ask((index) => index.readers(object)).flatMap((digest) => this.get(digest) ?? []);
   }
 
+  /** Also of records that cannot be read any more. */
+  digestsOfReaders(object: Digest): Digest[] {
+    return this.#ask((index) => index.readers(object));
+  }
+
   writers(object: Digest): StoredRecord[] {
     return this.#ask((index) => index.writers(object)).flatMap((digest) => this.get(digest) ?? []);
   }

@@ -100,6 +100,34 @@ export interface ReproduceAnswer {
   record: string;
 }
 
+export interface VerifyQuestion {
+  folder: string;
+  /** What `mlpipe verify` takes: the record's digest. */
+  reference: string;
+}
+
+/** Whether a record and everything behind it is whole; what `mlpipe verify --json` gives. */
+export interface VerifyAnswer {
+  ok: boolean;
+  objects: number;
+  records: number;
+  signatures: number;
+  locks: number;
+  logs: { writer: string; key: string; entries: number }[];
+  /** How many records are signed by whom: `trusted` and so on, and `unsigned`. */
+  standing: Record<string, number>;
+  problems: { code: string; message: string; todo: string; digest?: string; path?: string }[];
+  /** What is as it should be and proves less than one might think. */
+  notes: string[];
+}
+
+export interface VerifyProgress {
+  what: 'records' | 'logs' | 'objects';
+  done: number;
+  /** 0 where it is not counted. */
+  total: number;
+}
+
 export interface LineageQuestion {
   folder: string;
   /** What `mlpipe lineage` takes: the digest of a record or an object, a step's name, a path. */
@@ -168,6 +196,8 @@ export const StatusRequest = new RequestType<
 >('mlpipe/status');
 /** Makes a model again in a clean place; its events come as notifications before the answer. */
 export const ReproduceModelRequest = new RequestType<ReproduceRequest, ReproduceAnswer, void>('mlpipe/reproduce');
+/** Reads a model and everything behind it again; its progress comes as notifications before the answer. */
+export const VerifyRecordRequest = new RequestType<VerifyQuestion, VerifyAnswer, void>('mlpipe/verify');
 /** Every trained model below a folder, the newest first. */
 export const ModelsRequest = new RequestType<{ folder: string }, ModelNode[], void>('mlpipe/models');
 export const LineageRequest = new RequestType<LineageQuestion, LineageAnswer, void>('mlpipe/lineage');
@@ -182,6 +212,9 @@ export const ShowRecordRequest = new RequestType<{ folder: string; reference: st
 export const RunEventNotification = new NotificationType<{ file: string; event: RunEvent }>('mlpipe/event');
 export const ReproduceEventNotification = new NotificationType<{ reference: string; event: RunEvent }>(
   'mlpipe/reproduceEvent',
+);
+export const VerifyProgressNotification = new NotificationType<{ reference: string; progress: VerifyProgress }>(
+  'mlpipe/verifyProgress',
 );
 /** Records below the folder have changed, by this runtime or another. */
 export const RecordsChangedNotification = new NotificationType<{ folder: string }>('mlpipe/recordsChanged');

@@ -24,6 +24,8 @@ import {
   RunPipelineRequest,
   ShowRecordRequest,
   StatusRequest,
+  VerifyProgressNotification,
+  VerifyRecordRequest,
 } from './protocol.ts';
 
 /** What an `MlpipeError` is on the wire; the message carries what to do. */
@@ -66,6 +68,19 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
           api.reproduce(project, reference, {
             signal,
             onEvent: (event) => void connection.sendNotification(ReproduceEventNotification, { reference, event }),
+          }),
+        ),
+      ),
+    ),
+  );
+  connection.onRequest(VerifyRecordRequest, ({ folder, reference }, token) =>
+    answered(() =>
+      cancellable(running, token, (signal) =>
+        api.withProject(folder, (project) =>
+          api.verifyRecord(project, reference, {
+            signal,
+            onProgress: (progress) =>
+              void connection.sendNotification(VerifyProgressNotification, { reference, progress }),
           }),
         ),
       ),

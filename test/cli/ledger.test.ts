@@ -87,6 +87,9 @@ describe('a ledger that is evident', function () {
     const { stdout } = await ada('verify');
     assert.match(stdout, /^whole: \d+ objects, 1 record, 1 signature, 1 log of 1 entry, 1 lock file$/m);
     assert.match(stdout, /has left this machine/);
+    const one = await shaped<{ ok: boolean; locks: number }>('verify', await ada('verify', 'count', '--json'));
+    assert.deepEqual([one.ok, one.locks], [true, 1]);
+    assert.equal((await ada('verify', 'nothing')).code, 2);
   });
 
   it('is filtered by person, time, status and kind', async () => {
@@ -174,6 +177,7 @@ describe('a ledger that is evident', function () {
     assert.match(found.stdout, new RegExp(`✗ The record ${digest} is not whole`));
     assert.match(found.stdout, /Bring it back from a copy/);
     await shaped('verify', await ada('verify', '--json'), 1);
+    assert.equal((await ada('verify', digest)).code, 1);
     await shaped('mend', await ada('log', 'mend', '--json'));
   });
 

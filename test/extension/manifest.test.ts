@@ -70,6 +70,7 @@ describe('the manifest', () => {
       'openData',
       'explain',
       'reproduce',
+      'verify',
     ];
     assert.deepEqual(hidden?.sort(), needsArguments.map((name) => `mlpipe.${name}`).sort());
   });

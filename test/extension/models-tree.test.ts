@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TreeNode, treeOf } from '../../extension/features/models/nodes.ts';
 import { RunningRuns } from '../../extension/infrastructure/running.ts';
-import type { ModelNode } from '../../runtime/rpc/protocol.ts';
+import type { ModelNode, VerifyAnswer } from '../../runtime/rpc/protocol.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 
@@ -65,6 +65,36 @@ describe('the tree of models', () => {
     assert.equal(badge, '    reproduced: bitwise | 30 min ago · the model has the same bits');
     const failed = draw(tree([model({ reproduction: { ...reproduction, verdict: 'failed', because: 'loss is 2' } })]));
     assert.equal(failed[3], '    not reproduced: failed | 30 min ago · loss is 2');
+  });
+
+  it('says whether everything behind a model was found whole, and shows a model that is not as an error', () => {
+    const answer: VerifyAnswer = {
+      ok: true,
+      objects: 1200,
+      records: 2,
+      signatures: 1,
+      locks: 1,
+      logs: [],
+      standing: { untrusted: 1 },
+      problems: [],
+      notes: ['Times are what the clocks said.'],
+    };
+    const when = '2026-03-01T11:59:30Z';
+    const verified = (found: VerifyAnswer) => {
+      const shown = model();
+      const folders = [{ folder: '/projects', models: [shown] }];
+      return treeOf(folders, [], NOW, new Map([[shown.record, { when, answer: found }]]))[0]?.children[0];
+    };
+    const whole = verified(answer);
+    assert.equal(whole?.description, 'accuracy 97.2 % · 5 min ago · current · verified: whole');
+    assert.equal(draw([whole])[2], '  verified: whole | just now · 1,200 objects, 2 records, 1 signature');
+    assert.match(whole.children[1]?.tooltip ?? '', /does not prove:\n\n- Times are what the clocks said/);
+    const problem = { code: 'object-corrupt', message: 'The weights differ.', todo: 'Train again.' };
+    const broken = verified({ ...answer, ok: false, problems: [problem] });
+    assert.deepEqual([broken?.icon, broken?.color], ['error', 'testing.iconFailed']);
+    assert.match(broken?.description ?? '', /^not whole · /);
+    assert.equal(draw(broken ? [broken] : [])[2], '  not whole: 1 problem | just now · The weights differ.');
+    assert.match(broken?.children[1]?.tooltip ?? '', /- The weights differ\. Train again\./);
   });
 
   it('lists the newest first, and pipelines by name', () => {

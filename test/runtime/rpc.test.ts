@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -22,6 +23,9 @@ import {
   RunPipelineRequest,
   ShowRecordRequest,
   StatusRequest,
+  type VerifyProgress,
+  VerifyProgressNotification,
+  VerifyRecordRequest,
 } from '../../runtime/rpc/protocol.ts';
 import { isRunning, TemporaryProject, until } from './project.ts';
 
@@ -93,6 +97,39 @@ describe('the runtime over RPC', function () {
     const same = await connection.sendRequest(DiffRequest, { folder, one: recorded.id, other: recorded.id });
     assert.deepEqual(same, { before: recorded.id, after: recorded.id, differences: [] });
     assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
+  });
+
+  it('verifies a record with all that is behind it, and tells how far it is', async () => {
+    const { file, folder } = start(QUICK);
+    const { steps } = await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    const reference = steps[0]?.record ?? '';
+    const told: VerifyProgress[] = [];
+    connection.onNotification(VerifyProgressNotification, (message) => {
+      assert.equal(message.reference, reference);
+      told.push(message.progress);
+    });
+    const whole = await connection.sendRequest(VerifyRecordRequest, { folder, reference });
+    assert.deepEqual([whole.ok, whole.records, whole.problems], [true, 1, []]);
+    assert.deepEqual(told.at(-1), { what: 'objects', done: told.at(-1)?.total, total: told.at(-1)?.total });
+    const digest = steps[0]?.outputs.o?.digest ?? '';
+    fs.rmSync(join(folder, '.mlpipe', 'objects', digest.slice(7, 9), digest.slice(9)), { force: true });
+    const broken = await connection.sendRequest(VerifyRecordRequest, { folder, reference });
+    assert.equal(broken.ok, false);
+    assert.deepEqual(
+      broken.problems.map(({ code }) => code),
+      ['object-missing'],
+    );
+    // So little is read within some milliseconds, before a cancellation has come; one of several is in time.
+    const cancelled = async (): Promise<boolean> => {
+      const cancel = new CancellationTokenSource();
+      const answer = connection.sendRequest(VerifyRecordRequest, { folder, reference }, cancel.token);
+      cancel.cancel();
+      const end = await answer.catch((error: unknown) => error);
+      return end instanceof ResponseError && (end.data as { code: string }).code === 'cancelled';
+    };
+    let wasCancelled = false;
+    for (let attempt = 0; attempt < 30 && !wasCancelled; attempt += 1) wasCancelled = await cancelled();
+    assert.ok(wasCancelled);
   });
 
   it('gives what the command line gives', async () => {

@@ -6,11 +6,13 @@ import type { Logs } from '../../infrastructure/logging.ts';
 import type { RunningRuns } from '../../infrastructure/running.ts';
 import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
 import { spokenError } from '../../infrastructure/trouble.ts';
+import type { Verifications } from '../../infrastructure/verifications.ts';
 import { type ModelsOfFolder, type TreeNode, treeOf } from './nodes.ts';
 
 export interface ModelsDependencies {
   runtime: RuntimeProcess;
   runs: RunningRuns;
+  verifications: Verifications;
   logs: Logs;
 }
 
@@ -26,8 +28,9 @@ const AGE_MILLISECONDS = 60_000;
 const RUN_REFRESH_MILLISECONDS = 250;
 const RECORDS_REFRESH_MILLISECONDS = 150;
 
-export function activateModelsFeature({ runtime, runs, logs }: ModelsDependencies): ModelsFeature {
-  const models = new Models(runtime, runs, logs);
+export function activateModelsFeature(dependencies: ModelsDependencies): ModelsFeature {
+  const { runs, logs } = dependencies;
+  const models = new Models(dependencies);
   const view = vscode.window.createTreeView('mlpipe.models', { treeDataProvider: models, showCollapseAll: true });
   const follow = models.onDidChangeTreeData(() => {
     const running = runs.all.length;
@@ -89,6 +92,7 @@ function partOf(node: unknown, name: 'digest' | 'record' | 'pipelineFile' | 'fil
 class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   readonly #runtime: RuntimeProcess;
   readonly #runs: RunningRuns;
+  readonly #verifications: Verifications;
   readonly #logs: Logs;
   readonly #changes = new vscode.EventEmitter<undefined>();
   readonly #listening: vscode.Disposable[];
@@ -103,9 +107,10 @@ class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   trouble: string | undefined;
   tree: TreeNode[] = [];
 
-  constructor(runtime: RuntimeProcess, runs: RunningRuns, logs: Logs) {
+  constructor({ runtime, runs, verifications, logs }: ModelsDependencies) {
     this.#runtime = runtime;
     this.#runs = runs;
+    this.#verifications = verifications;
     this.#logs = logs;
     this.#listening = [
       runtime.onRecordsChanged(() => this.#soon(RECORDS_REFRESH_MILLISECONDS, 'refresh')),
@@ -119,6 +124,7 @@ class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
         if (ended) this.redraw();
         this.#soon(RUN_REFRESH_MILLISECONDS, ended ? 'refresh' : 'redraw');
       }),
+      verifications.onChanged(() => this.redraw()),
       vscode.workspace.onDidChangeWorkspaceFolders(() => void this.refresh()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.refresh()),
     ];
@@ -156,7 +162,7 @@ class Models implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   }
 
   redraw(): void {
-    this.tree = treeOf(this.#answers, this.#runs.all, Date.now());
+    this.tree = treeOf(this.#answers, this.#runs.all, Date.now(), this.#verifications.all);
     this.#parents = new Map();
     const remember = (parent: TreeNode): void => {
       for (const child of parent.children) {

@@ -3,7 +3,9 @@ import { basename, join } from 'node:path';
 import type { ModelNode } from '../../../runtime/rpc/protocol.ts';
 import type { Running } from '../../infrastructure/running.ts';
 import { foremostStep, shareOf } from '../../infrastructure/running.ts';
+import type { Verified } from '../../infrastructure/verifications.ts';
 import {
+  counted,
   grouped,
   shortDigest,
   spokenAge,
@@ -20,6 +22,7 @@ export type NodeKind =
   | 'metric'
   | 'gate'
   | 'verdict'
+  | 'verification'
   | 'data'
   | 'commit'
   | 'environment'
@@ -58,8 +61,17 @@ export interface ModelsOfFolder {
   models: readonly ModelNode[];
 }
 
-/** Pipelines by name; below each what runs, then its models, the newest first. */
-export function treeOf(folders: readonly ModelsOfFolder[], runs: readonly Running[], now: number): TreeNode[] {
+/**
+ * Pipelines by name; below each what runs, then its models, the newest first.
+ *
+ * @param verified what was found when models were read again, by record
+ */
+export function treeOf(
+  folders: readonly ModelsOfFolder[],
+  runs: readonly Running[],
+  now: number,
+  verified: ReadonlyMap<string, Verified> = new Map(),
+): TreeNode[] {
   const pipelines = new Map<string, TreeNode>();
   const pipelineAt = (file: string, folder: string, name: string, where: string): TreeNode => {
     const known = pipelines.get(file);
@@ -83,7 +95,9 @@ export function treeOf(folders: readonly ModelsOfFolder[], runs: readonly Runnin
   sorted.sort((a, b) => b.model.ended.localeCompare(a.model.ended));
   for (const { folder, model } of sorted) {
     const file = join(folder, model.file);
-    pipelineAt(file, folder, model.pipeline, model.file).children.push(modelNode(folder, model, now));
+    pipelineAt(file, folder, model.pipeline, model.file).children.push(
+      modelNode(folder, model, now, verified.get(model.record)),
+    );
   }
   for (const running of runs) {
     const folder = folders.find((one) => running.file.startsWith(one.folder))?.folder ?? '';
@@ -120,9 +134,9 @@ function runningNode(folder: string, running: Running): TreeNode {
   };
 }
 
-function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
+function modelNode(folder: string, model: ModelNode, now: number, verified: Verified | undefined): TreeNode {
   const failedGates = model.gates.filter(({ ok }) => !ok);
-  const { icon, color, verdict } = verdictOf(model, failedGates.length);
+  const { icon, color, verdict } = verified?.answer.ok === false ? NOT_WHOLE : verdictOf(model, failedGates.length);
   const best = Object.entries(model.metrics).find(([name]) => /accuracy|r2|^loss/i.test(name));
   const first = best ?? Object.entries(model.metrics)[0];
   return {
@@ -130,9 +144,12 @@ function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
     kind: 'model',
     label: model.step,
     description: [
+      // Ahead of all else: there is little room, and nothing else is worth anything then.
+      verified?.answer.ok === false ? 'not whole' : undefined,
       first === undefined ? undefined : spokenMetric(...first),
       spokenAge(model.ended, now),
       model.current && model.status === 'ok' ? 'current' : undefined,
+      verified?.answer.ok ? 'verified: whole' : undefined,
       model.reproduction === null ? undefined : `reproduced: ${model.reproduction.verdict}`,
     ]
       .filter((part) => part !== undefined)
@@ -145,7 +162,7 @@ function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
     ].join('\n\n'),
     icon,
     ...(color === undefined ? {} : { color }),
-    children: lineageOf(folder, model, now),
+    children: lineageOf(folder, model, now, verified),
     folder,
     pipelineFile: join(folder, model.file),
     step: model.step,
@@ -153,6 +170,8 @@ function modelNode(folder: string, model: ModelNode, now: number): TreeNode {
     digest: model.modelDigest ?? model.record,
   };
 }
+
+const NOT_WHOLE = { icon: 'error', color: 'testing.iconFailed', verdict: 'it, or what stands behind it, is not whole' };
 
 function verdictOf(model: ModelNode, failedGates: number): { icon: string; color?: string; verdict: string } {
   if (model.status === 'failed') return { icon: 'error', color: 'testing.iconFailed', verdict: 'its training failed' };
@@ -168,7 +187,7 @@ function verdictOf(model: ModelNode, failedGates: number): { icon: string; color
 }
 
 /** What stands behind a model: what was measured, then data, code, environment, parameters, and who made it. */
-function lineageOf(folder: string, model: ModelNode, now: number): TreeNode[] {
+function lineageOf(folder: string, model: ModelNode, now: number, verified: Verified | undefined): TreeNode[] {
   const part = (
     kind: NodeKind,
     key: string,
@@ -192,6 +211,7 @@ function lineageOf(folder: string, model: ModelNode, now: number): TreeNode[] {
         color: gate.ok ? 'testing.iconPassed' : 'testing.iconFailed',
       });
     }),
+    ...verificationNode(verified, part, now),
     ...verdictNode(model, part, now),
     ...metricsNode(model, part),
     ...model.data.map((data) => {
@@ -234,6 +254,26 @@ function lineageOf(folder: string, model: ModelNode, now: number): TreeNode[] {
 }
 
 type Part = (kind: NodeKind, key: string, rest: Omit<TreeNode, 'id' | 'kind' | 'folder' | 'children'>) => TreeNode;
+
+/** Whether everything behind the model is as it was written, and when that was looked at. */
+function verificationNode(verified: Verified | undefined, part: Part, now: number): TreeNode[] {
+  if (verified === undefined) return [];
+  const { ok, objects, records, signatures, problems, notes } = verified.answer;
+  const looked = [counted(objects, 'object'), counted(records, 'record'), counted(signatures, 'signature')].join(', ');
+  return [
+    part('verification', '', {
+      label: ok ? 'verified: whole' : `not whole: ${counted(problems.length, 'problem')}`,
+      description: `${spokenAge(verified.when, now)} · ${ok ? looked : (problems[0]?.message ?? '')}`,
+      tooltip: [
+        `Read again ${verified.when.replace('T', ' ').slice(0, 16)} UTC: ${looked}`,
+        ...(ok ? [] : [list(problems.map(({ message, todo }) => `${message} ${todo}`))]),
+        ...(notes.length === 0 ? [] : ['What that does not prove:', list(notes)]),
+      ].join('\n\n'),
+      icon: ok ? 'shield' : 'error',
+      color: ok ? 'testing.iconPassed' : 'testing.iconFailed',
+    }),
+  ];
+}
 
 /** Whether the model came out again, how near, and when that was tried. */
 function verdictNode({ reproduction }: ModelNode, part: Part, now: number): TreeNode[] {

@@ -1,11 +1,10 @@
 /** Makes a model again from the tree, and tells how near it came. */
 import * as vscode from 'vscode';
-import { LSPErrorCodes, ResponseError } from 'vscode-languageclient';
 import { type ReproduceAnswer, ReproduceModelRequest, type RunEvent } from '../../../runtime/rpc/protocol.ts';
 import { COMMANDS, registerCommand } from '../../infrastructure/commands.ts';
 import type { Logs } from '../../infrastructure/logging.ts';
 import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
-import { offer, tellTrouble } from '../../infrastructure/trouble.ts';
+import { isCancelled, offer, tellTrouble } from '../../infrastructure/trouble.ts';
 import { mayRun } from '../../infrastructure/trust.ts';
 import { spokenMetric } from '../../infrastructure/wording.ts';
 
@@ -40,8 +39,7 @@ export function activateReproduceFeature({ runtime, logs }: ReproduceDependencie
       void tell(model, answer);
       return answer;
     } catch (error) {
-      if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return undefined;
-      void tellTrouble(error, logs);
+      if (!isCancelled(error)) void tellTrouble(error, logs);
       return undefined;
     }
   });

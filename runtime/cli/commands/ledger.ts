@@ -12,11 +12,20 @@ interface Context {
 /** Problems of one kind that a person is shown; `--json` has all. */
 const SHOWN = 10;
 
-export async function verify({ folder, output }: Context): Promise<ExitCode> {
+export async function verify({ folder, output }: Context, _options: unknown, model?: string): Promise<ExitCode> {
   return api.withProject(
     folder,
     async (project) => {
-      const found = await api.verify(project, (what) => output.verbose && talk(output, `reading ${what}`));
+      const say = (what: string) => output.verbose && talk(output, `reading ${what}`);
+      let said = '';
+      const found = await (model === undefined
+        ? api.verify(project, say)
+        : api.verifyRecord(project, model, {
+            onProgress: ({ what }) => {
+              if (what !== said) say(what);
+              said = what;
+            },
+          }));
       answer(output, found, () => describe(found));
       return found.ok ? EXIT.yes : EXIT.no;
     },

@@ -8,18 +8,23 @@ import { lockOf, lockPath, readLockFile } from '../lock.ts';
 import type { StoredRecord } from '../record.ts';
 import { type Problem, problem } from './problem.ts';
 
-/** @param present whether a record has a file; what is wrong with that file is told elsewhere */
+/**
+ * @param present whether a record has a file; what is wrong with that file is told elsewhere
+ * @param only the records that are asked about, and their lock files: one that names another record is left alone
+ */
 export function verifyLocks(
   root: string,
   get: (digest: Digest) => StoredRecord | undefined,
   present: (digest: Digest) => boolean,
+  only?: { records: ReadonlySet<Digest>; paths: ReadonlySet<string> },
 ): { locks: number; problems: Problem[] } {
   const problems: Problem[] = [];
   let locks = 0;
   for (const path of lockFiles(root)) {
-    locks += 1;
     try {
       const lock = readLockFile(path);
+      if (only !== undefined && !only.records.has(lock.record)) continue;
+      locks += 1;
       if (!present(lock.record)) {
         const message = `${path} names the record ${lock.record}, which is not here.`;
         problems.push(problem('lock-record-missing', message, { digest: lock.record, path }));
@@ -38,6 +43,8 @@ export function verifyLocks(
         problems.push(problem('lock-damaged', `${path} is about the step ${lock.step}.`, { path }));
     } catch (error) {
       if (!(error instanceof MlpipeError)) throw error;
+      if (only !== undefined && !only.paths.has(path)) continue;
+      locks += 1;
       problems.push(problem('lock-damaged', error.message, { path }));
     }
   }

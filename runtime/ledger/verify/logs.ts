@@ -31,13 +31,19 @@ interface Said extends Checkpoint {
   where: string;
 }
 
+/** @param keys the keys whose logs are read; without them every log, and what is no log */
 export function verifyLogs(
   files: FileSystem,
   store: string,
   published: readonly PublishedCheckpoint[],
   records: CheckedRecords,
+  keys?: ReadonlySet<string>,
 ): { problems: Problem[]; logs: CheckedLog[]; torn: number } {
-  const { logs, damaged } = logsIn(files, store);
+  const there = logsIn(files, store);
+  const logs = there.logs.filter(({ key }) => keys?.has(key.id) ?? true);
+  for (const log of there.logs) if (!logs.includes(log)) log.close();
+  // Whose a log was that is damaged or gone cannot be told; that it lacks a record is told of the record.
+  const damaged = keys === undefined ? there.damaged : [];
   const problems: Problem[] = damaged.map((writer) =>
     problem('log-damaged', `The log ${writer} does not say whose it is.`, {
       path: join(store, 'log', writer, 'log.json'),
@@ -57,7 +63,7 @@ export function verifyLogs(
     log.close();
   }
   const here = new Set([...logs.map(({ writer }) => writer), ...damaged]);
-  for (const writer of new Set(published.map((each) => each.writer))) {
+  for (const writer of new Set(keys === undefined ? published.map((each) => each.writer) : [])) {
     if (!here.has(writer))
       problems.push(
         problem('log-missing', `The log ${writer} was published, and is not here.`, {

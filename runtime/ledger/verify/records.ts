@@ -28,21 +28,27 @@ export interface CheckedRecords {
 /** How many are checked at once: enough for every core, little enough for any memory. */
 const AT_ONCE = 256;
 
-/** @param places where a key has logged a record; asked for revoked keys only */
+/**
+ * @param places where a key has logged a record; asked for revoked keys only
+ * @param only those that are read; of the others it is only said that they are there
+ */
 export async function verifyRecords(
   files: FileSystem,
   store: string,
   trust: Trust,
   places: (key: KeyId, record: Digest) => readonly Place[],
+  only?: ReadonlySet<Digest>,
 ): Promise<CheckedRecords> {
   const records = new RecordFiles(files, store);
   const found: CheckedRecords = { problems: [], whole: new Map(), present: new Set(), signatures: 0, orphans: 0 };
   for (const shard of SHARDS) {
     const listing = records.list(shard);
-    found.orphans += listing.orphans.length;
-    for (const path of listing.strangers.filter((each) => !/[\\/]\.[^\\/]+$/.test(each)))
+    for (const digest of listing.records.keys()) found.present.add(digest);
+    found.orphans += listing.orphans.filter(({ digest }) => only?.has(digest) ?? true).length;
+    const strangers = only === undefined ? listing.strangers : [];
+    for (const path of strangers.filter((each) => !/[\\/]\.[^\\/]+$/.test(each)))
       found.problems.push(problem('stranger', `${path} is neither a record nor a signature.`, { path }));
-    const all = [...listing.records];
+    const all = [...listing.records].filter(([digest]) => only?.has(digest) ?? true);
     for (let from = 0; from < all.length; from += AT_ONCE) {
       const piece = all.slice(from, from + AT_ONCE);
       await Promise.all(
@@ -61,7 +67,6 @@ async function verifyRecord(
   places: (key: KeyId, record: Digest) => readonly Place[],
   found: CheckedRecords,
 ): Promise<void> {
-  found.present.add(digest);
   const read = records.read(digest);
   if ('problem' in read) {
     const path = records.folder.path(digest);

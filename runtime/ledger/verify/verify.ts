@@ -40,13 +40,7 @@ export async function verifyProject(
   onProgress('objects');
   const objects = await store.verify();
   problems.push(...objects.problems.map(objectProblem));
-  let trust: Trust = new Map();
-  try {
-    trust = readTrust(root);
-  } catch (error) {
-    if (!(error instanceof MlpipeError)) throw error;
-    problems.push(problem('trust-damaged', error.message));
-  }
+  const trust = trustIn(root, problems);
   onProgress('records');
   const places = placeFinder(ledger.files, ledger.folder);
   const records = await verifyRecords(ledger.files, ledger.folder, trust, places);
@@ -73,8 +67,19 @@ export async function verifyProject(
   };
 }
 
+/** Whom the project trusts; nobody, and a problem, where that cannot be read. */
+export function trustIn(root: string, problems: Problem[]): Trust {
+  try {
+    return readTrust(root);
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
+    problems.push(problem('trust-damaged', error.message));
+    return new Map();
+  }
+}
+
 /** The best that any of a record's signatures says. */
-function standingOf({ whole }: CheckedRecords): Record<string, number> {
+export function standingOf({ whole }: CheckedRecords): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { signatures } of whole.values()) {
     const states = new Set(signatures.map(({ state }) => state));
@@ -86,7 +91,7 @@ function standingOf({ whole }: CheckedRecords): Record<string, number> {
 
 export const BEST = ['trusted', 'untrusted', 'outside', 'revoked', 'unknown', 'forged'] as const;
 
-function notesOn(
+export function notesOn(
   logs: readonly CheckedLog[],
   standing: Readonly<Record<string, number>>,
   { orphans }: CheckedRecords,
