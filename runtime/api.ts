@@ -49,6 +49,7 @@ import { resolveReference } from './versions/resolve.ts';
 import type { StoredVersion } from './versions/version.ts';
 
 export * from './api-ledger.ts';
+export * from './api-reprotest.ts';
 export {
   openProject,
   type Project,

@@ -108,6 +108,7 @@ const share = () => import('./commands/share.ts');
 const paper = () => import('./commands/paper.ts');
 const ledger = () => import('./commands/ledger.ts');
 const machine = () => import('./commands/machine.ts');
+const reprotest = () => import('./commands/reprotest.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
 command(
@@ -188,6 +189,11 @@ command('reproduce <model>', 'make a model again in a clean place, and compare',
   )
   .option('--clean', 'take no engine, interpreter or package from this machine’s cache')
   .option('--keep', 'leave the clean place, to be looked at');
+command(
+  'reprotest [step]',
+  'run a step again and again, one thing varied at a time: what does its result depend on?',
+  async () => (await reprotest()).reprotest,
+).option('--vary <names>', 'only these, with commas: threads,locale');
 command('decay [file]', 'does everything pinned still resolve, and to the same?', async () => (await proof()).decay);
 command('models [what] [reference]', 'models that are kept; `keep` keeps one', async () => (await paper()).models)
   .option('--tag <tag>', 'call the version so, too: v1.2.0')

@@ -1,4 +1,6 @@
 /** The shapes of `--json`, as JSON Schema: a contract. Fields may be added, never renamed. */
+import { VARIATIONS } from '../reproduce/variations.ts';
+import { VERDICTS } from '../reproduce/verdict.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -218,6 +220,34 @@ export const SCHEMAS: Record<string, Schema> = {
     },
     ['place'],
   ),
+  reprotest: object({
+    step: text,
+    kind: oneOf('train', 'program'),
+    record: digest,
+    ok: flag,
+    because: text,
+    asRecorded: flag,
+    variations: list(
+      object({
+        variation: oneOf('again', ...VARIATIONS),
+        varied: flag,
+        why: orNull(text),
+        from: orNull(text),
+        to: orNull(text),
+        declared: flag,
+        note: orNull(text),
+        verdict: orNull(oneOf(...VERDICTS)),
+        level: orNull(oneOf('R3', 'R2', 'R1', 'R0')),
+        because: orNull(text),
+        metrics: list(
+          object({ name: text, recorded: number, reproduced: orNull(number), tolerance: orNull(number), ok: flag }),
+        ),
+        agreement: orNone,
+        differs: list(text),
+        depends: orNull(flag),
+      }),
+    ),
+  }),
   'remote-add': object({
     name: text,
     url: text,

@@ -8,6 +8,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { CommandPart, Plan, PlanValue, ProgramStep } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
+import { type Conditions, commandUnder } from './conditions.ts';
 import { type ProcessEnd, supervise } from './process.ts';
 import { lineBuffer, masker, readSecrets, secretsOf } from './secrets.ts';
 import { namedInOutput, straceArguments, type TraceScope, undeclaredReads, whyNoTrace } from './trace.ts';
@@ -25,6 +26,7 @@ export interface ProgramJob {
   /** What the pinned languages want to be set. */
   variables: Record<string, string>;
   environment: NodeJS.ProcessEnv;
+  conditions?: Conditions;
 }
 
 export interface ProgramEnd {
@@ -97,7 +99,10 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
   const traceFile = join(folder, 'trace.txt');
   const untraced = whyNoTrace();
   const shell = shellCommand(commandLine(job));
-  const [program, ...parameters] = untraced === null ? ['strace', ...straceArguments(traceFile), ...shell] : shell;
+  const [program, ...parameters] = commandUnder(
+    job.conditions,
+    untraced === null ? ['strace', ...straceArguments(traceFile), ...shell] : shell,
+  );
   const child = spawn(program ?? 'sh', parameters, {
     cwd: scope.work,
     env: variablesOf(job, secrets, temporary),
@@ -245,5 +250,6 @@ function variablesOf(job: ProgramJob, secrets: Record<string, string>, temporary
       .map((part) => (part.kind === 'secret' ? (secrets[part.name] ?? '') : pieceOf(part, job)))
       .join('');
   }
+  Object.assign(variables, job.conditions?.variables);
   return variables;
 }

@@ -9,6 +9,7 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
 import { size } from '../words.ts';
 import { type Assessment, assess, inOrder, missesGate, wholeResult } from './assess.ts';
+import type { Conditions } from './conditions.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
@@ -28,6 +29,8 @@ export interface RunOptions {
   /** Steps at once; by default as many as there are cores. */
   jobs?: number;
   keepGoing?: boolean;
+  /** Under what the steps run; a test of what a result depends on sets them. */
+  conditions?: Conditions;
   signal?: AbortSignal;
   onEvent?: (event: RunEvent) => void;
 }
@@ -93,6 +96,7 @@ export async function runPipeline(context: PipelineContext, options: RunOptions 
           provenance,
           tellOnce,
           fresh: forced.has(name),
+          ...(options.conditions === undefined ? {} : { conditions: options.conditions }),
           emit,
           signal,
         };

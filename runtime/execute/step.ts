@@ -12,6 +12,7 @@ import { RECORD_FORMAT, type RecordedGate, type RecordedOutput, type RunRecord }
 import { duration, metric, metricValue, size } from '../words.ts';
 import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
+import type { Conditions } from './conditions.ts';
 import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
 import { layOutputs, safeName } from './outputs.ts';
 import { describeEnd, processStart, signalGroup, signalMarked } from './process.ts';
@@ -30,6 +31,7 @@ export interface StepContext extends PipelineContext {
   tellOnce: (message: string) => boolean;
   /** Begins a training anew instead of going on from a checkpoint. */
   fresh: boolean;
+  conditions?: Conditions;
   emit: (event: RunEvent) => void;
   signal: AbortSignal;
 }
@@ -184,6 +186,7 @@ async function training(context: StepContext, { step, inputs, reason }: Assessme
       onOutput: (stream, text) => context.emit({ type: 'step-output', step: step.name, stream, text }),
     },
     context.signal,
+    context.conditions,
   );
   const outputs: Outcome['outputs'] = {};
   for (const [name, path] of Object.entries(done.outputs)) {
@@ -261,6 +264,7 @@ async function program(
     await world.store.checkout(input.digest, inside(top, work, placeOf(path, input.location), step));
     if (source.kind === 'data') files[source.data] = await filesOf(path, pipelineFolder);
   }
+  context.conditions?.onLaid?.(work);
   const end = await runProgram(
     {
       plan,
@@ -271,6 +275,7 @@ async function program(
       searchPath: provided.searchPath,
       environment: { ...process.env },
       variables: provided.variables,
+      ...(context.conditions === undefined ? {} : { conditions: context.conditions }),
     },
     {
       onStart: (pid) => {

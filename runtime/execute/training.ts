@@ -10,6 +10,7 @@ import { MlpipeError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { WorkerJob, WorkerMessage } from '../train/job.ts';
 import { duration, size } from '../words.ts';
+import { type Conditions, commandUnder } from './conditions.ts';
 import { type LocatedInput, putSource } from './inputs.ts';
 import { describeEnd, supervise } from './process.ts';
 import { limitsOf } from './program.ts';
@@ -79,18 +80,26 @@ export async function provideEngine(
 }
 
 /** Runs the job to its end. @throws MlpipeError with what the worker says, `cancelled`, `worker-died` */
-export async function runWorker(job: WorkerJob, hooks: WorkerHooks, signal: AbortSignal): Promise<WorkerDone> {
+export async function runWorker(
+  job: WorkerJob,
+  hooks: WorkerHooks,
+  signal: AbortSignal,
+  conditions?: Conditions,
+): Promise<WorkerDone> {
   signal.throwIfAborted();
   mkdirSync(job.folder, { recursive: true });
   const jobFile = join(job.folder, 'job.json');
   writeFileSync(jobFile, JSON.stringify(job));
+  const [program, ...before] = commandUnder(conditions, [process.execPath]);
   const child = fork(workerFile(), [jobFile], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: process.platform !== 'win32',
     // Not a number survives here, which JSON has no word for.
     serialization: 'advanced',
     // An inspector or a hook of this process is not the worker's.
-    execArgv: [],
+    execArgv: before,
+    ...(program === undefined ? {} : { execPath: program }),
+    env: { ...process.env, ...conditions?.variables },
   });
   let last: Extract<WorkerMessage, { type: 'done' | 'failed' }> | undefined;
   let words = '';
