@@ -48,6 +48,7 @@ import { type KeepOptions, keepModel } from './versions/keep.ts';
 import { resolveReference } from './versions/resolve.ts';
 import type { StoredVersion } from './versions/version.ts';
 
+export * from './api-editor.ts';
 export * from './api-ledger.ts';
 export * from './api-reprotest.ts';
 export {

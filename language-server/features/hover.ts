@@ -1,7 +1,7 @@
 /** `textDocument/hover`: what something is, from where it is declared, and what is known of it. */
-import { type AstNode, type CommentProvider, CstUtils, GrammarAST, type LangiumDocument } from 'langium';
+import { type AstNode, Cancellation, type CommentProvider, CstUtils, GrammarAST, type LangiumDocument } from 'langium';
 import { AstNodeHoverProvider } from 'langium/lsp';
-import type { Hover, HoverParams } from 'vscode-languageserver';
+import type { CancellationToken, Hover, HoverParams } from 'vscode-languageserver';
 import * as ast from '../../grammar/generated/ast.ts';
 import type { Facts } from '../../grammar/rules/facts.ts';
 import { shapeText } from '../../grammar/typing/layers.ts';
@@ -10,6 +10,7 @@ import { count as countText, metric as metricText, size as sizeText } from '../.
 import type { MlpipeServices } from '../module.ts';
 import type { FactsKeeper } from '../workspace/facts-keeper.ts';
 import { nameOf, presentationOf } from './declarations.ts';
+import { pinAt, pinText } from './pin-hover.ts';
 import { sourceOf } from './sources.ts';
 import { agoText } from './wording.ts';
 
@@ -25,12 +26,19 @@ export class MlpipeHoverProvider extends AstNodeHoverProvider {
     this.facts = facts;
   }
 
-  override async getHoverContent(document: LangiumDocument, params: HoverParams): Promise<Hover | undefined> {
+  override async getHoverContent(
+    document: LangiumDocument,
+    params: HoverParams,
+    token: CancellationToken = Cancellation.CancellationToken.None,
+  ): Promise<Hover | undefined> {
     const root = document.parseResult.value.$cstNode;
     if (root === undefined) return undefined;
     const offset = document.textDocument.offsetAt(params.position);
     const leaf = CstUtils.findDeclarationNodeAtOffset(root, offset, /[\w%]/);
     if (leaf === undefined || leaf.offset > offset || leaf.end < offset) return undefined;
+    const pin = pinAt(leaf);
+    const history = pin && (await this.facts.pinHistory(document, pin, token));
+    if (history !== undefined) return { contents: { kind: 'markdown', value: pinText(history) }, range: leaf.range };
     const targets = this.references.findDeclarations(leaf);
     const texts = targets.map((target) => this.describe(target, leaf.astNode, this.facts.factsOf(document)));
     if (texts.length > 0) return { contents: { kind: 'markdown', value: texts.join('\n\n') }, range: leaf.range };

@@ -3,15 +3,19 @@
  * again when something of it has changed. What was found out for an older text counts only where the same is asked now.
  */
 import { type AstNode, AstUtils, DocumentState, type LangiumDocument, URI, UriUtils } from 'langium';
-import type { Connection } from 'vscode-languageserver';
+import type { CancellationToken, Connection } from 'vscode-languageserver';
 import { CodeLensRefreshRequest, InlayHintRefreshRequest } from 'vscode-languageserver-protocol';
 import * as ast from '../../grammar/generated/ast.ts';
 import { type Facts, factKey, NO_FACTS } from '../../grammar/rules/facts.ts';
 import type { FactsService } from '../../grammar/rules/facts-service.ts';
+import type { PinHistory } from '../../runtime/api-editor.ts';
 import { plainText } from '../features/sources.ts';
 import { optionsOf } from '../language-server.ts';
 import type { MlpipeSharedServices } from '../module.ts';
-import type { Watch, World } from './world.ts';
+import type { PinRequest, Watch, World } from './world.ts';
+
+/** What of a question about a pin its place in the text says. */
+type PinAt = Omit<PinRequest, 'file' | 'text' | 'signal'>;
 
 /** Milliseconds after the last change of the text before the world is looked at again. */
 const SETTLE = 150;
@@ -67,6 +71,22 @@ export class FactsKeeper {
 
   factsOf(document: LangiumDocument): Facts {
     return this.service.get(document.uri);
+  }
+
+  /** Where a pin of a document comes from; nothing where nobody may be asked, or the question was taken back. */
+  async pinHistory(document: LangiumDocument, pin: PinAt, token: CancellationToken): Promise<PinHistory | undefined> {
+    if (!this.trusted || document.uri.scheme !== 'file') return undefined;
+    const controller = new AbortController();
+    const cancelled = token.onCancellationRequested(() => controller.abort());
+    const question = { ...pin, file: document.uri.fsPath, text: document.textDocument.getText() };
+    try {
+      return await this.world.pinHistory({ ...question, signal: controller.signal });
+    } catch (error) {
+      if (controller.signal.aborted) return undefined;
+      throw error;
+    } finally {
+      cancelled.dispose();
+    }
   }
 
   private dropStale(document: LangiumDocument): void {

@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { PinHistories } from '../../runtime/facts/pin-history.ts';
 import type { World } from './world.ts';
 
 export function runtimeWorld(): World {
   /** Made when it is needed, and gone with the process. */
   let scratch: string | undefined;
+  let histories: PinHistories | undefined;
   const scratchStore = () => {
     if (scratch === undefined) {
       const made = mkdtempSync(join(tmpdir(), 'mlpipe-untrusted-'));
@@ -30,6 +32,15 @@ export function runtimeWorld(): World {
         // A folder that is not trusted is left as it is, and what its store claims to remember is not believed.
         trusted ? {} : { store: scratchStore() },
       );
+    },
+    async pinHistory({ signal, ...question }) {
+      const [api, { PinHistories: Histories }] = await Promise.all([
+        import('../../runtime/api.ts'),
+        import('../../runtime/facts/pin-history.ts'),
+      ]);
+      histories ??= new Histories();
+      const known = histories;
+      return api.withProject(dirname(question.file), (project) => api.pinHistory(project, known, question, signal));
     },
     watch({ file, sources }, changed) {
       let watch: { dispose(): void } | undefined;

@@ -10,12 +10,13 @@ export interface GitAnswer {
 /** A repository that was cloned from somebody must not run that somebody's programs. */
 const SAFE = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'protocol.ext.allow=never'];
 
-/** Runs git for its bytes. Never throws: a git that is missing answers −1. */
+/** Runs git for its bytes. Never throws: a git that is missing, or ended by the signal, answers −1. */
 export function git(
   folder: string,
   args: readonly string[],
   environment: Record<string, string> = {},
   input?: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<GitAnswer> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -25,6 +26,7 @@ export function git(
         cwd: folder,
         encoding: 'buffer',
         maxBuffer: 256 * 2 ** 20,
+        ...(signal === undefined ? {} : { signal }),
         env: { ...process.env, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', ...environment },
       },
       (error, stdout, stderr) => {

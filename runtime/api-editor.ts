@@ -1,0 +1,65 @@
+/** The part of the façade that says what an editor shows beside the text: where a pin comes from. */
+import fs from 'node:fs';
+import type { Bytes, Digest } from '../grammar/plan/plan.ts';
+import { isFolder } from './export/contents.ts';
+import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
+import type { Project } from './project.ts';
+import { nodeFileSystem } from './store/filesystem.ts';
+import { objectFolder } from './store/layout.ts';
+import { parseManifest } from './store/manifest.ts';
+
+export type { PinOrigin, PinQuestion } from './facts/pin-history.ts';
+
+/** What is known of a content by its digest. */
+export interface KnownContent {
+  digest: Digest;
+  inStore: boolean;
+  bytes?: Bytes;
+  /** Of a folder. */
+  files?: number;
+  /** As the last run that read it has counted them. */
+  rows?: number;
+}
+
+export interface PinHistory {
+  /** Nothing where git takes too long. */
+  origin?: PinOrigin;
+  now: KnownContent;
+  before?: KnownContent;
+}
+
+/**
+ * Who wrote a pin, when, and what was pinned before. Runs git, so that it is not to be asked where a folder is not trusted.
+ *
+ * @throws the signal's reason, where it is aborted
+ */
+export async function pinHistory(
+  project: Project,
+  histories: PinHistories,
+  question: PinQuestion,
+  signal?: AbortSignal,
+): Promise<PinHistory> {
+  const origin = await histories.originOf(question, signal);
+  const before = origin !== undefined && 'before' in origin ? origin.before : undefined;
+  return {
+    ...(origin === undefined ? {} : { origin }),
+    now: await contentOf(project, question.digest),
+    ...(before?.startsWith('sha256:') ? { before: await contentOf(project, before as Digest) } : {}),
+  };
+}
+
+async function contentOf({ store, ledger }: Project, digest: Digest): Promise<KnownContent> {
+  const reader = ledger.digestsOfReaders(digest).at(-1);
+  const input = reader && ledger.get(reader)?.record.inputs.find((each) => each.digest === digest);
+  const known: KnownContent = { digest, inStore: store.has(digest) };
+  if (input !== undefined) known.bytes = input.bytes;
+  if (input?.rows !== undefined) known.rows = input.rows;
+  if (!known.inStore) return known;
+  if (await isFolder(store, digest)) {
+    const manifest = parseManifest(await store.read(digest));
+    return manifest === undefined ? known : { ...known, bytes: manifest.bytes, files: manifest.files };
+  }
+  const path = objectFolder(nodeFileSystem, store.folder).path(digest);
+  const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size;
+  return bytes === undefined ? known : { ...known, bytes };
+}

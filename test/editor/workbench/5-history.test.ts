@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { hasPage, press, screenshot, texts } from '../support/page.ts';
+import { poll } from '../support/poll.ts';
+import { closeMessages, inTheme, open, THEMES, workspaceFolder } from '../support/workbench.ts';
+
+const git = (...words: string[]) => execFileSync('git', words, { cwd: workspaceFolder(), encoding: 'utf8' });
+const pipeline = () => join(workspaceFolder(), 'digits.mlpipe');
+
+function commit(text: string, subject: string): void {
+  writeFileSync(pipeline(), text);
+  git('commit', '--quiet', '--all', `--message=${subject}`);
+}
+
+describe('what was before, in VS Code', () => {
+  before(async () => {
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    // Earlier tests have left a step that fails.
+    git('checkout', '--quiet', '--', 'digits.mlpipe');
+    await closeMessages();
+  });
+  after(() => vscode.commands.executeCommand('workbench.action.closeAllEditors'));
+
+  it('says on a pin who pinned it, when, and what was there before', async () => {
+    const text = readFileSync(pipeline(), 'utf8');
+    const pin = /sha256:[0-9a-f]{64}/.exec(text)?.[0] ?? '';
+    commit(text.replace(pin, `sha256:${'0'.repeat(64)}`), 'Pin the digits of yesterday');
+    commit(text, 'Pin the digits of today');
+    const { document, selection } = await open('digits.mlpipe');
+    assert.ok(selection);
+    const place = document.positionAt(document.getText().indexOf(pin) + 3);
+    const expected =
+      /^Pins `sha256:\w{12}`: 1,797 rows and .* KiB, in the store\n\nPinned by \*\*Ada Lovelace\*\* just now .*\n\nCommit `\w{8}`: Pin the digits of today\n\nBefore: `sha256:0{12}`, not in the store$/;
+    let last: string[] = [];
+    await poll(
+      async () => {
+        const found = await vscode.commands.executeCommand<vscode.Hover[]>(
+          'vscode.executeHoverProvider',
+          document.uri,
+          place,
+        );
+        last = found.flatMap(({ contents }) => contents.map((part) => (typeof part === 'string' ? part : part.value)));
+        return last.some((each) => expected.test(each));
+      },
+      { what: 'the hover on the pin', seen: () => last },
+    );
+    if (!hasPage) return;
+    const editor = vscode.window.activeTextEditor;
+    assert.ok(editor);
+    for (const [name, theme] of Object.entries(THEMES)) {
+      await inTheme(theme, async () => {
+        editor.selection = new vscode.Selection(place, place);
+        await vscode.commands.executeCommand('editor.action.showHover');
+        await poll(async () => (await texts('.monaco-hover')).some((each) => /Ada Lovelace/.test(each)), {
+          what: 'the hover in the page',
+        });
+        await screenshot(`pin-${name}`);
+        await press('Escape');
+      });
+    }
+  });
+});
