@@ -82,6 +82,9 @@ const fetched = object({
   bytes: number,
   present: number,
   missing: list(object({ kind: oneOf('record', 'object'), digest, of: text })),
+  signatures: number,
+  logs: list(text),
+  problems: list(text),
 });
 
 const keptModel = object({
@@ -268,6 +271,8 @@ export const SCHEMAS: Record<string, Schema> = {
     records: number,
     present: number,
     held: list(object({ record: digest, step: text, lacks: list(digest) })),
+    logs: list(text),
+    problems: list(text),
   }),
   pull: fetched,
   fetch: fetched,
@@ -332,6 +337,7 @@ export const SCHEMAS: Record<string, Schema> = {
         writer: text,
         key: text,
         entries: number,
+        elsewhere: number,
         checkpoints: object({ here: orNone, published: orNone, left: orNone }),
       }),
     ),

@@ -128,6 +128,18 @@ export class Ledger {
     return this.#sealing?.writer();
   }
 
+  /** The same, where something was logged here already; no key is made. */
+  async existingWriter(): ReturnType<Sealing['writer']> {
+    const own = this.#sealing?.existingKey();
+    const { logs } = logsIn(this.files, this.folder);
+    return logs.some(({ key }) => key.text === own?.text) ? this.writer() : undefined;
+  }
+
+  /** Another process, or a remote, has changed what is known of the logs: the next record finds its own anew. */
+  reopenLog(): void {
+    this.#sealing?.reopen();
+  }
+
   /** A record by its whole digest, where it is there and whole. */
   get(digest: Digest): StoredRecord | undefined {
     const known = this.#read.get(digest);

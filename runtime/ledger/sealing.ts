@@ -79,6 +79,13 @@ export class Sealing {
     return this.#open();
   }
 
+  /** Looks again which log is its own, when it next needs one. */
+  reopen(): void {
+    this.close();
+    this.#writer = undefined;
+    this.#opened = undefined;
+  }
+
   /** Says in a checkpoint how far the log has come, and lets it go. */
   close(): void {
     const writer = this.#opened;

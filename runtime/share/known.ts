@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import type { NamesCache } from '../store/remotes/catalogue.ts';
 import { readSettings, remoteOf } from '../store/remotes/settings.ts';
 
 function pathOf(store: string, remote: string): string {
@@ -54,4 +55,22 @@ export function knowledgeOf(root: string, store: string): RemoteKnowledge | unde
   } catch {
     return undefined;
   }
+}
+
+/** Files of a remote's index of names, which never change; whoever takes one checks it. */
+export function namesCache(store: string): NamesCache {
+  const pathFor = (digest: string) => join(store, 'cache', 'index', digest);
+  return {
+    read(digest) {
+      try {
+        return fs.readFileSync(pathFor(digest));
+      } catch {
+        return undefined;
+      }
+    },
+    write(digest, content) {
+      fs.mkdirSync(dirname(pathFor(digest)), { recursive: true });
+      fs.writeFileSync(pathFor(digest), content);
+    },
+  };
 }

@@ -6,13 +6,21 @@ import type { Project } from '../project.ts';
 import { modelOf } from '../reproduce/recorded.ts';
 import { fetchObjects } from '../store/remotes/download.ts';
 import { mustBeMade } from '../store/remotes/format.ts';
-import { parseName } from '../store/remotes/names.ts';
-import { type ArrivedRecord, hasRecord, receiveRecords, recordsOn, storeRecords } from '../store/remotes/records.ts';
+import { besideHere, hasRecord, storeRecords } from '../store/remotes/records.ts';
+import {
+  type ArrivedRecord,
+  type RecordNames,
+  receiveBeside,
+  receiveRecords,
+  recordNames,
+  recordsOn,
+} from '../store/remotes/records-in.ts';
 import { chosenRemote, type NamedRemote } from '../store/remotes/settings.ts';
 import { type Line, openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
 import { orCancelled } from './cancelled.ts';
-import { rememberOnRemote } from './known.ts';
+import { namesCache, rememberOnRemote } from './known.ts';
 import { lockedRecords } from './locks.ts';
+import { pullLogs } from './logs.ts';
 import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
@@ -34,6 +42,12 @@ export interface PullAnswer {
   present: number;
   /** Named by the project or its records, and not on the remote. */
   missing: { kind: 'record' | 'object'; digest: Digest; of: string }[];
+  /** Of records that were here already. */
+  signatures: number;
+  /** Writers whose logs have grown here. */
+  logs: string[];
+  /** What is not as it should be: logs that part, signatures that are not what they are called. */
+  problems: string[];
 }
 
 /**
@@ -70,14 +84,22 @@ async function transfer(
         const progress = new Progress(line, 'down');
         await mustBeMade(line);
         progress.begin('records');
-        const locked = await lockedRecords(project.root, options.warn);
-        const wanted = options.all ? [...new Set([...locked, ...(await recordsOn(line))])] : locked;
-        const { records, missing } = await fetchRecords(project, wanted, line);
+        const problems: string[] = [];
+        const problem = (message: string) => void problems.push(message);
+        const names = await recordNames(line, problem, namesCache(project.store.folder));
+        const locked = new Set(await lockedRecords(project.root, options.warn));
+        const wanted = options.all ? [...new Set([...locked, ...(await recordsOn(names))])] : [...locked];
+        const { records, missing: lacking } = await fetchRecords(project, wanted, names);
+        // An index may name what was never sent; what the project names is another thing.
+        const missing = lacking.filter(({ digest, of }) => of !== START || locked.has(digest));
         const meant =
-          references.length === 0 ? [...records.values()] : await meantBy(project, references, records, line, missing);
-        const answer: PullAnswer = { remote: remote.name, records: 0, objects: 0, bytes: 0, present: 0, missing };
+          references.length === 0 ? [...records.values()] : await meantBy(project, references, records, names, missing);
+        const empty = { records: 0, objects: 0, bytes: 0, present: 0, signatures: 0, logs: [] };
+        const answer: PullAnswer = { remote: remote.name, ...empty, missing, problems };
         if (objects) await withObjects(project, meant, line, progress, remote, answer);
         answer.records = storeArrived(project, records);
+        answer.signatures = await fetchSignatures(project, records, names);
+        answer.logs = await pullLogs({ ledger: project.ledger, line, remote: remote.name, problem }, names.published);
         return answer;
       },
       options,
@@ -95,15 +117,18 @@ interface FetchedRecords {
   missing: PullAnswer['missing'];
 }
 
+/** By what is named what is asked for first. */
+const START = 'the lock files';
+
 /** Goes back from these to all that they came from. */
 export async function fetchRecords(
   project: Project,
   start: readonly Digest[],
-  line: Line,
+  names: RecordNames,
   records = new Map<Digest, Known>(),
 ): Promise<FetchedRecords> {
   const missing: PullAnswer['missing'] = [];
-  let round = new Map(start.map((digest) => [digest, 'the lock files']));
+  let round = new Map(start.map((digest) => [digest, START]));
   while (round.size > 0) {
     const absent: Digest[] = [];
     for (const digest of round.keys()) {
@@ -111,7 +136,7 @@ export async function fetchRecords(
       if (here) records.set(digest, here);
       else absent.push(digest);
     }
-    const arrived = await receiveRecords(absent, line);
+    const arrived = await receiveRecords(absent, names);
     for (const digest of absent) {
       const files = arrived.get(digest);
       const record = files && recordIn(files);
@@ -149,6 +174,21 @@ function storeArrived(project: Project, records: ReadonlyMap<Digest, Known>): nu
   return count;
 }
 
+/** Signatures that were added to records since those came here. @returns how many */
+async function fetchSignatures(
+  project: Project,
+  records: ReadonlyMap<Digest, Known>,
+  names: RecordNames,
+): Promise<number> {
+  const { folder } = project.store;
+  const here = [...records.values()].filter(({ arrived }) => arrived === undefined).map(({ digest }) => digest);
+  const added = await receiveBeside(here, (digest) => besideHere(folder, digest), names);
+  if (added.length === 0) return 0;
+  storeRecords(folder, added);
+  project.ledger.refresh();
+  return added.reduce((sum, { files }) => sum + files.size, 0);
+}
+
 async function withObjects(
   project: Project,
   meant: readonly StoredRecord[],
@@ -178,14 +218,14 @@ async function meantBy(
   project: Project,
   references: readonly string[],
   records: Map<Digest, Known>,
-  line: Line,
+  names: RecordNames,
   missing: PullAnswer['missing'],
 ): Promise<StoredRecord[]> {
   // Names are resolved by the ledger, so what has arrived goes there first; records alone take nothing from anybody.
   storeArrived(project, records);
   const meant = new Map<Digest, StoredRecord>();
   for (const reference of references) {
-    const model = await resolved(project, reference, line, missing);
+    const model = await resolved(project, reference, names, missing);
     addBehind(project, model, meant);
     for (const { digest } of Object.values(model.record.outputs)) {
       for (const reader of project.ledger.readers(digest))
@@ -198,16 +238,16 @@ async function meantBy(
 async function resolved(
   project: Project,
   reference: string,
-  line: Line,
+  names: RecordNames,
   missing: PullAnswer['missing'],
 ): Promise<StoredRecord> {
   try {
     return modelOf(project, reference);
   } catch (error) {
     if (!(error instanceof MlpipeError) || error.code !== 'reference-unknown') throw error;
-    const found = await beginningWith(reference, line);
+    const found = await beginningWith(reference, names);
     if (found === undefined) throw error;
-    const fetched = await fetchRecords(project, [found], line);
+    const fetched = await fetchRecords(project, [found], names);
     missing.push(...fetched.missing);
     storeArrived(project, fetched.records);
     return modelOf(project, reference);
@@ -215,18 +255,12 @@ async function resolved(
 }
 
 /** The one record on a remote whose digest begins so. */
-async function beginningWith(reference: string, line: Line): Promise<Digest | undefined> {
+async function beginningWith(reference: string, names: RecordNames): Promise<Digest | undefined> {
   const digits = reference.replace(/^sha256:/, '').toLowerCase();
-  if (!/^[0-9a-f]{4,64}$/.test(digits) || !line.driver.abilities.list) return undefined;
-  const found = new Set<Digest>();
-  await line.attempt(async ({ signal }) => {
-    for await (const { name } of line.driver.list(`records/${digits.slice(0, 2)}/${digits.slice(2)}`, signal)) {
-      const parsed = parseName(name);
-      if (parsed) found.add(parsed.digest);
-    }
-  });
-  if (found.size <= 1) return [...found][0];
-  throw new MlpipeError(`${reference} is the beginning of ${found.size} records on ${line.driver.address}.`, {
+  if (!/^[0-9a-f]{4,64}$/.test(digits)) return undefined;
+  const found = await recordsOn(names, `records/${digits.slice(0, 2)}/${digits.slice(2)}`);
+  if (found.length <= 1) return found[0];
+  throw new MlpipeError(`${reference} is the beginning of ${found.length} records on ${names.line.driver.address}.`, {
     code: 'reference-ambiguous',
     todo: 'Write more of it.',
     exit: EXIT.usage,

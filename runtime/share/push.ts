@@ -1,4 +1,7 @@
-/** Sends what a project has: objects first, then the records that name them, so that a record never lacks anything. */
+/**
+ * Sends what a project has: objects first, then the records that name them, so that a record never lacks anything; then
+ * the logs that name the records.
+ */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
@@ -11,6 +14,7 @@ import { openLine, Progress, type TransferOptions } from '../store/remotes/trans
 import { sendObjects } from '../store/remotes/upload.ts';
 import { orCancelled } from './cancelled.ts';
 import { rememberOnRemote } from './known.ts';
+import { planLogs, pushLogs } from './logs.ts';
 import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
@@ -30,6 +34,10 @@ export interface PushAnswer {
   present: number;
   /** Records that were not sent, because something that they name is neither here nor there. */
   held: { record: Digest; step: string; lacks: Digest[] }[];
+  /** Writers whose logs were sent, or have grown there. */
+  logs: string[];
+  /** What is not as it should be: logs that part. */
+  problems: string[];
 }
 
 /**
@@ -64,15 +72,25 @@ export async function push(
           .filter((each) => each.lacks.length > 0);
         const heldBack = new Set(held.map(({ record }) => record));
         const whole = records.map(({ digest }) => digest).filter((digest) => !heldBack.has(digest));
+        const problems: string[] = [];
+        const repair = options.repair ?? false;
+        const place = {
+          ledger: project.ledger,
+          line,
+          remote: remote.name,
+          problem: (message: string) => void problems.push(message),
+        };
+        const plan = await planLogs(place, { repair });
         // Causes before effects: whoever sees a record finds those that it came from.
-        const count = await sendRecords(folder, whole.reverse(), line, progress);
+        const count = await sendRecords(folder, whole.reverse(), line, progress, { repair, named: plan.names });
+        const logs = await pushLogs(place, plan, repair);
         rememberOnRemote(
           folder,
           remote.name,
           roots.filter((digest) => !sent.missing.has(digest)),
         );
         const { objects, bytes, present } = sent;
-        return { remote: remote.name, objects, bytes, records: count, present, held };
+        return { remote: remote.name, objects, bytes, records: count, present, held, logs, problems };
       },
       options,
     ),

@@ -4,12 +4,14 @@ import type { Project } from '../project.ts';
 import { fetchObjects } from '../store/remotes/download.ts';
 import { isMade } from '../store/remotes/format.ts';
 import { hasRecord, storeRecords } from '../store/remotes/records.ts';
+import { recordNames } from '../store/remotes/records-in.ts';
 import type { NamedRemote } from '../store/remotes/settings.ts';
 import { openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
 import { size } from '../words.ts';
 import { orCancelled } from './cancelled.ts';
-import { rememberOnRemote } from './known.ts';
+import { namesCache, rememberOnRemote } from './known.ts';
 import { lockedRecords } from './locks.ts';
+import { pullLogs } from './logs.ts';
 import { fetchRecords } from './pull.ts';
 import { withDriver } from './remotes.ts';
 
@@ -63,10 +65,13 @@ export async function supplyRecords(project: Project, remote: NamedRemote, optio
       async (driver) => {
         const line = openLine(driver, options);
         if (!(await isMade(line))) return;
-        const { records } = await fetchRecords(project, absent, line);
+        const problem = (message: string) => options.tell?.(message);
+        const names = await recordNames(line, problem, namesCache(project.store.folder));
+        const { records } = await fetchRecords(project, absent, names);
         const arrived = [...records.values()].flatMap((known) => known.arrived ?? []);
         if (storeRecords(project.store.folder, arrived) === 0) return;
         project.ledger.refresh();
+        await pullLogs({ ledger: project.ledger, line, remote: remote.name, problem }, names.published);
         options.tell?.(`fetched ${count(arrived.length, 'record')} from ${remote.name}`);
       },
       options,

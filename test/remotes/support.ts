@@ -103,6 +103,7 @@ export function mustBeSound(
 ): { objects: number; records: number } {
   const has = (digest: Digest) => files.has(`objects/${digest.slice(7, 9)}/${digest.slice(9)}`);
   const count = { objects: 0, records: 0 };
+  for (const [name, content] of files) if (name.startsWith('log/checkpoints/')) mustHaveEntries(files, name, content);
   for (const [name, content] of files) {
     const parsed = parseName(name);
     if (parsed === undefined || (parsed.room === 'records' && parsed.rest !== '.json')) continue;
@@ -121,6 +122,21 @@ export function mustBeSound(
     }
   }
   return count;
+}
+
+/** A checkpoint is never there without the entries that it stands for. */
+function mustHaveEntries(files: ReadonlyMap<string, Buffer>, name: string, content: Buffer): void {
+  const writer = name.split('/')[2];
+  const { checkpoint, list } = JSON.parse(content.toString('utf8'));
+  const entries = (digest: string) => {
+    const found = files.get(`log/entries/${writer}/${digest}`);
+    assert.ok(found, `${name} is there without ${digest}`);
+    assert.equal(digestOf(found), `sha256:${digest}`);
+    return found;
+  };
+  const pages = entries(list).toString('hex').match(/.{64}/g)?.map(entries);
+  const bytes = pages?.reduce((sum, page) => sum + page.length, 0);
+  assert.equal(bytes, 32 * Number(checkpoint.split('\n')[1]), `${name} has other entries`);
 }
 
 /** A remote in memory. */

@@ -125,11 +125,12 @@ export async function push(
       `${paint('yellow', '!')} the record ${shortDigest(record)} of ${step} was not sent: ${lacks.map(shortDigest).join(', ')} is neither here nor there`,
     );
   }
-  return sent.held.length === 0 ? EXIT.yes : EXIT.no;
+  tellProblems(output, sent);
+  return sent.held.length + sent.problems.length === 0 ? EXIT.yes : EXIT.no;
 }
 
-function sentWords({ remote: name, objects, bytes, records, present }: PushAnswer): string {
-  if (objects + records === 0) return `${name} has everything already (${count(present)} objects).`;
+function sentWords({ remote: name, objects, bytes, records, present, logs }: PushAnswer): string {
+  if (objects + records + logs.length === 0) return `${name} has everything already (${count(present)} objects).`;
   return `sent ${count(records)} records and ${count(objects)} objects (${size(bytes)}) to ${name}; ${count(present)} objects were there`;
 }
 
@@ -167,11 +168,18 @@ async function arriving(
   }
   if (got.missing.length > 20) talk(output, `  and ${count(got.missing.length - 20)} more`);
   if (got.missing.length > 0) talk(output, '  Next: ask who made them to run `mlpipe push`.');
-  return got.missing.length === 0 ? EXIT.yes : EXIT.no;
+  tellProblems(output, got);
+  return got.missing.length + got.problems.length === 0 ? EXIT.yes : EXIT.no;
 }
 
-function gotWords({ remote: name, objects, bytes, records, present }: PullAnswer): string {
-  if (objects + records === 0) return `nothing new on ${name} (${count(present)} objects are here).`;
+/** Of logs that part, and of what is not what it is called. */
+function tellProblems(output: Output, { problems }: { problems: readonly string[] }): void {
+  for (const problem of problems) talk(output, `${paint('red', '✗')} ${problem}`);
+}
+
+function gotWords({ remote: name, objects, bytes, records, present, signatures, logs }: PullAnswer): string {
+  if (objects + records + signatures + logs.length === 0)
+    return `nothing new on ${name} (${count(present)} objects are here).`;
   return `got ${count(records)} records and ${count(objects)} objects (${size(bytes)}) from ${name}; ${count(present)} objects were here`;
 }
 

@@ -101,16 +101,17 @@ export function keepForeignLog(files: FileSystem, store: string, writer: string,
   return logOf(files, store, writer, key, exclusiveFor(files, store, writer));
 }
 
-/** The last checkpoint that was made here, or why it is none; nothing where none was made. */
+/** The last checkpoint that was made here, or came here with a log, or why it is none; nothing where there is none. */
 export function lastCheckpoint(
   files: FileSystem,
   store: string,
   log: Log,
-): Checkpoint | { problem: string } | undefined {
+): (Checkpoint & { note: string }) | { problem: string } | undefined {
   const note = readText(files, store, log.writer, 'checkpoint');
   if (note === undefined) return undefined;
   const opened = openCheckpoint(note, log.key);
-  return 'origin' in opened && opened.origin !== log.origin ? { problem: 'is of another log' } : opened;
+  if ('problem' in opened) return opened;
+  return opened.origin === log.origin ? { ...opened, note } : { problem: 'is of another log' };
 }
 
 /** Signs what the log holds now, and keeps that. */
@@ -126,6 +127,12 @@ export function makeCheckpoint(
   if (readText(files, store, log.writer, 'checkpoint') !== note)
     writeWhole(files, store, join('log', log.writer, 'checkpoint'), note);
   return { note, checkpoint };
+}
+
+/** Keeps the newest checkpoint of somebody else's log, as it came. */
+export function keepCheckpoint(files: FileSystem, store: string, { writer }: Log, note: string): void {
+  if (readText(files, store, writer, 'checkpoint') !== note)
+    writeWhole(files, store, join('log', writer, 'checkpoint'), note);
 }
 
 function makeLog(files: FileSystem, store: string, key: PublicKey, place: string): string {
@@ -183,7 +190,7 @@ function readText(files: FileSystem, store: string, writer: string, name: string
 }
 
 /** Tells a store from a copy of it. */
-function placeOf(store: string): string {
+export function placeOf(store: string): string {
   return String(statSync(store, { bigint: true }).ino);
 }
 

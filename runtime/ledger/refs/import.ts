@@ -5,8 +5,9 @@ import type { Staged } from '../../store/content.ts';
 import { parsePublicKey } from '../keys/public-key.ts';
 import type { Ledger } from '../ledger.ts';
 import { openCheckpoint } from '../log/checkpoint.ts';
-import { keepForeignLog, originOf } from '../log/logs.ts';
+import { keepCheckpoint, keepForeignLog, originOf } from '../log/logs.ts';
 import { equal, GrowingTree, leafHash } from '../log/merkle.ts';
+import { heldEntries, isOwnLog, noteHeld } from '../log/tracking.ts';
 import { RecordFiles } from '../record-files.ts';
 import { parseSignatureName, signatureSuffix } from '../signature.ts';
 import { filesIn, readObjects } from './objects.ts';
@@ -93,6 +94,13 @@ export async function importLog(
     for (const { index, record } of log.entries.rows(0, Math.min(here, records.length)))
       if (!equal(record, records[index] ?? new Uint8Array())) return 'it is not what it was: its past was changed';
     if (records.length > here) log.entries.append(records.slice(here), here, here);
+    if (records.length >= here && note && !isOwnLog(ledger.files, ledger.folder, writer))
+      keepCheckpoint(ledger.files, ledger.folder, log, note.toString('utf8'));
+    // Of a log that a remote has brought only some records are here; git has just brought more.
+    if (Number.isFinite(heldEntries(ledger.files, ledger.folder, log))) {
+      const { folder } = new RecordFiles(ledger.files, ledger.folder);
+      noteHeld(ledger.files, ledger.folder, log, { before: here, has: (digest) => folder.has(digest) });
+    }
     return undefined;
   } finally {
     log.close();

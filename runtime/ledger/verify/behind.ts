@@ -54,7 +54,7 @@ export async function verifyBehind(
   signal?.throwIfAborted();
   onProgress({ what: 'logs', done: 0, total: 0 });
   const signers = new Set([...records.whole.values()].flatMap(({ signatures }) => signatures.map(({ key }) => key)));
-  const logs = verifyLogs(ledger.files, ledger.folder, await publishedCheckpoints(root), records, signers);
+  const logs = verifyLogs(ledger.files, ledger.folder, await publishedCheckpoints(root, ledger), records, signers);
   const locks = verifyLocks(
     root,
     (digest) => (records.whole.has(digest) ? ledger.get(digest) : undefined),

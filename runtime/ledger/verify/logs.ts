@@ -5,6 +5,7 @@ import type { FileSystem } from '../../store/filesystem.ts';
 import { type Checkpoint, openCheckpoint } from '../log/checkpoint.ts';
 import { type Log, lastCheckpoint, logsIn, originOf } from '../log/logs.ts';
 import { equal, GrowingTree, type Hash, leafHash } from '../log/merkle.ts';
+import { heldEntries } from '../log/tracking.ts';
 import type { JudgedSignature } from '../signature.ts';
 import { type Problem, problem } from './problem.ts';
 import { type CheckedRecords, recordPath } from './records.ts';
@@ -23,6 +24,8 @@ export interface CheckedLog {
   writer: string;
   key: string;
   entries: number;
+  /** How many of their records were never fetched. */
+  elsewhere: number;
   /** How many entries the newest checkpoint of each kind covers. */
   checkpoints: { here: number | null; published: number | null; left: number | null };
 }
@@ -57,9 +60,11 @@ export function verifyLogs(
     const own = logged.get(log.key.id) ?? new Set<Digest>();
     logged.set(log.key.id, own);
     const said = checkpointsOf(files, store, log, published, problems);
-    const read = verifyEntries(log, said.all, records, store, own, problems);
+    const held = heldEntries(files, store, log);
+    const read = verifyEntries(log, said.all, records, { store, held }, own, problems);
     torn += read.torn;
-    result.push({ writer: log.writer, key: log.key.id, entries: read.entries, checkpoints: said.sizes });
+    const { entries, elsewhere } = read;
+    result.push({ writer: log.writer, key: log.key.id, entries, elsewhere, checkpoints: said.sizes });
     log.close();
   }
   const here = new Set([...logs.map(({ writer }) => writer), ...damaged]);
@@ -122,16 +127,17 @@ function verifyEntries(
   log: Log,
   said: readonly Said[],
   records: CheckedRecords,
-  store: string,
+  { store, held }: { store: string; held: number },
   logged: Set<Digest>,
   problems: Problem[],
-): { entries: number; torn: number } {
+): { entries: number; elsewhere: number; torn: number } {
   const { path } = log.entries;
   const whole = log.entries.size();
   const tree = new GrowingTree();
   const wanted = new Set(said.map(({ size }) => size));
   const roots = new Map<number, Hash>([[0, tree.root()]]);
   let damagedAt: number | undefined;
+  let elsewhere = 0;
   for (const { index, record, subtree } of log.entries.rows(0, whole)) {
     const digest: Digest = `sha256:${Buffer.from(record).toString('hex')}`;
     if (damagedAt === undefined) {
@@ -148,7 +154,8 @@ function verifyEntries(
         problem('log-duplicate', `The log ${log.writer} has the record ${digest} twice.`, { digest, path }),
       );
     logged.add(digest);
-    verifyEntry(log, digest, records, store, problems);
+    if (index >= held && !records.present.has(digest)) elsewhere += 1;
+    else verifyEntry(log, digest, records, store, problems);
   }
   if (damagedAt === undefined && whole > tree.size)
     problems.push(problem('log-damaged', `The log ${log.writer} has entries that are not whole.`, { path }));
@@ -162,7 +169,7 @@ function verifyEntries(
       problems.push(problem('log-rewritten', message, { path }));
     }
   }
-  return { entries: whole, torn: log.entries.length - whole };
+  return { entries: whole, elsewhere, torn: log.entries.length - whole };
 }
 
 function verifyEntry(log: Log, digest: Digest, records: CheckedRecords, store: string, problems: Problem[]): void {

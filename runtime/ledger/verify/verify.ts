@@ -45,7 +45,7 @@ export async function verifyProject(
   const places = placeFinder(ledger.files, ledger.folder);
   const records = await verifyRecords(ledger.files, ledger.folder, trust, places);
   onProgress('logs');
-  const published = await publishedCheckpoints(root);
+  const published = await publishedCheckpoints(root, ledger);
   const logs = verifyLogs(ledger.files, ledger.folder, published, records);
   const locks = verifyLocks(
     root,
@@ -132,12 +132,17 @@ export function notesOn(
     'entry of a log was never finished: nobody was told of it.',
     'entries of logs were never finished: nobody was told of them.',
   );
-  for (const { writer, entries, checkpoints } of logs) {
+  for (const { writer, entries, elsewhere, checkpoints } of logs) {
+    say(
+      elsewhere,
+      `record that the log ${writer} names is not here: \`mlpipe fetch --all\` brings it.`,
+      `records that the log ${writer} names are not here: \`mlpipe fetch --all\` brings them.`,
+    );
     const left = checkpoints.left ?? 0;
     if (entries > left) {
       notes.push(
         left === 0
-          ? `Nothing of the log ${writer} has left this machine, as far as git knows: whoever has the key could write all of it anew. \`mlpipe log publish\` and \`mlpipe push\` end that.`
+          ? `Nothing of the log ${writer} has left this machine, as far as is known here: whoever has the key could write all of it anew. \`mlpipe push\` ends that, and \`mlpipe log push\` does.`
           : `Of the log ${writer} the first ${left.toLocaleString('en-US')} of ${entries.toLocaleString('en-US')} entries have left this machine: whoever has the key could write the others anew.`,
       );
     }

@@ -33,7 +33,7 @@ export async function probeRemote(driver: RemoteDriver): Promise<Probe> {
   const probe: Probe = { read: true, write: false, list: false, conditionalCreate: false, ranges: false, notes };
   if (!driver.abilities.write) {
     notes.push('It can be read and not written: `pull` and `fetch` work, `push` does not.');
-    notes.push('Names cannot be listed: what lies beside a record stays unknown.');
+    notes.push('Names cannot be listed: what there is, its index says.');
     return probe;
   }
   try {

@@ -1,34 +1,44 @@
-/** Records on a remote, each with whatever files lie beside it: the order in which they go, and what is believed. */
+/** Records on their way to a remote, and into the store: each with whatever files lie beside it, and in which order. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Digest } from '../../../grammar/plan/plan.ts';
 import { nodeFileSystem } from '../filesystem.ts';
 import { recordFolder } from '../layout.ts';
+import { publishNames, readSmall } from './catalogue.ts';
 import { inParallel } from './concurrency.ts';
-import { bytesOf, contentOf } from './driver.ts';
-import { corruptOnRemote, remoteFailure } from './failure.ts';
-import { nameOf, parseName, recordName } from './names.ts';
-import { FEW, presentOn } from './presence.ts';
-import { guarded } from './retry.ts';
+import { contentOf } from './driver.ts';
+import { remoteFailure } from './failure.ts';
+import { nameOf } from './names.ts';
+import { presentOn } from './presence.ts';
+import { type ArrivedRecord, fitsName, LARGEST, RECORD } from './records-in.ts';
 import type { Line, Progress } from './transfer.ts';
 import { settled } from './upload.ts';
 
-const RECORD = '.json';
-/** What lies beside a record is a signature or the like; more is nothing that belongs there. */
-const LARGEST = 16 * 2 ** 20;
+export interface SendOptions {
+  /** Trusts nothing that is there: it is read again, and replaced where its bytes are wrong. */
+  repair?: boolean;
+  /** Names that are about to be sent by others and that are to be found by who cannot list, too. */
+  named?: readonly string[];
+}
 
-/** Sends records whose objects are there. What lies beside a record goes before it: a record never waits for its seal. */
+/**
+ * Sends records whose objects are there. The names go first, for those who cannot list; then what lies beside a record:
+ * a record never waits for its seal.
+ *
+ * @returns how many records were not there
+ */
 export async function sendRecords(
   store: string,
   digests: readonly Digest[],
   line: Line,
   progress: Progress,
+  { repair = false, named: others = [] }: SendOptions = {},
 ): Promise<number> {
   const { driver, pace, signal } = line;
   const files = digests.flatMap((digest) => filesBeside(store, digest).map((path) => ({ digest, path })));
   const named = files.map(({ digest, path }) => ({
+    digest,
     path,
     rest: suffixOf(path),
     name: `${nameOf('records', digest)}${suffixOf(path)}`,
@@ -38,7 +48,16 @@ export async function sendRecords(
     if (signal?.aborted) throw error;
     throw remoteFailure(driver.address, 'the question which records are there', error);
   });
-  const absent = named.filter(({ name }) => !there.has(name));
+  const wrong = repair ? await wrongOn(line, named, there) : new Set<string>();
+  // What is damaged here is told by `mlpipe verify`, and travels nowhere.
+  const absent = named.filter(
+    ({ name, path, digest, rest }) =>
+      (!there.has(name) || wrong.has(name)) && fitsName(digest, rest, fs.readFileSync(path)) !== false,
+  );
+  const touched = new Set(absent.map(({ digest }) => digest));
+  const said = named.filter(({ digest }) => touched.has(digest)).map(({ name }) => name);
+  const everything = () => everyName(line);
+  await publishNames(line, [...said, ...others, ...(repair ? await everything() : [])], everything);
   progress.begin('records', progress.objectsTotal + absent.length);
   const send = (list: typeof absent) =>
     inParallel(
@@ -47,7 +66,10 @@ export async function sendRecords(
       async ({ path, name }, inner) => {
         const content = fs.readFileSync(path);
         try {
-          await line.attempt(({ signal: guard }) => driver.put(name, contentOf(content), { signal: guard }), inner);
+          await line.attempt(
+            ({ signal: guard }) => driver.put(name, contentOf(content), { signal: guard, replace: wrong.has(name) }),
+            inner,
+          );
         } catch (error) {
           if (inner.aborted) throw error;
           throw remoteFailure(driver.address, `the record ${name}`, error);
@@ -65,63 +87,42 @@ export async function sendRecords(
   return records.length;
 }
 
-export interface ArrivedRecord {
-  digest: Digest;
-  /** The record itself, and what lies beside it, by what follows the digest in the name. */
-  files: Map<string, Buffer>;
-}
-
-/** Fetches records, checked and not yet stored. One that the remote does not have is not in the answer. */
-export async function receiveRecords(digests: readonly Digest[], line: Line): Promise<Map<Digest, ArrivedRecord>> {
-  const { driver, pace, signal } = line;
-  const arrived = new Map<Digest, ArrivedRecord>();
-  const names = await namesBeside(digests, line);
+/** Those of the names whose bytes on the remote are not the ones that are here. */
+async function wrongOn(
+  line: Line,
+  files: readonly { digest: Digest; rest: string; path: string; name: string }[],
+  there: ReadonlyMap<string, unknown>,
+): Promise<Set<string>> {
+  const wrong = new Set<string>();
   await inParallel(
-    names,
-    pace,
-    async (name, inner) => {
-      const parsed = parseName(name);
-      if (parsed === undefined) return;
-      const { digest, rest } = parsed;
+    files.filter(({ name }) => there.has(name)),
+    line.pace,
+    async ({ digest, rest, name }, inner) => {
       try {
-        const content = await line.attempt(async (guard) => {
-          const body = await driver.get(name, { signal: guard.signal });
-          return body && bytesOf({ ...body, chunks: guarded(body.chunks, guard) });
-        }, inner);
-        if (content === undefined) return;
-        if (rest === RECORD && digestOf(content) !== digest) {
-          throw corruptOnRemote(driver.address, `the record ${digest}`, 'they do not fit its digest');
-        }
-        const record = arrived.get(digest) ?? { digest, files: new Map() };
-        record.files.set(rest, content);
-        arrived.set(digest, record);
+        const content = await readSmall(line, name, LARGEST, inner);
+        if (content === undefined || fitsName(digest, rest, content) === false) wrong.add(name);
       } catch (error) {
         if (inner.aborted) throw error;
-        throw remoteFailure(driver.address, `the record ${digest}`, error);
+        throw remoteFailure(line.driver.address, `the record ${name}`, error);
       }
     },
-    signal,
+    line.signal,
   );
-  for (const [digest, { files }] of arrived) if (!files.has(RECORD)) arrived.delete(digest);
-  return arrived;
+  return wrong;
 }
 
-/** Every record that a remote has. */
-export async function recordsOn(line: Line): Promise<Digest[]> {
-  const digests = new Set<Digest>();
-  try {
-    await line.attempt(async ({ signal, alive }) => {
-      for await (const { name } of line.driver.list('records/', signal)) {
+/** What is to be said of a remote of which nothing was said yet. */
+function everyName(line: Line): Promise<string[]> {
+  return line.attempt(async ({ signal, alive }) => {
+    const names: string[] = [];
+    for (const prefix of ['records/', 'log/checkpoints/']) {
+      for await (const { name } of line.driver.list(prefix, signal)) {
         alive();
-        const parsed = parseName(name);
-        if (parsed?.rest === RECORD) digests.add(parsed.digest);
+        names.push(name);
       }
-    });
-  } catch (error) {
-    if (line.signal?.aborted) throw error;
-    throw remoteFailure(line.driver.address, 'the list of its records', error);
-  }
-  return [...digests].sort();
+    }
+    return names;
+  });
 }
 
 /** Whether a record is in the store; whether it is whole, its reader says. */
@@ -129,7 +130,11 @@ export function hasRecord(store: string, digest: Digest): boolean {
   return recordFolder(nodeFileSystem, store).has(digest);
 }
 
-/** Gives records their names in the store; what lies beside one comes before it, and is never replaced. */
+/**
+ * Gives records their names in the store; what lies beside one comes before it, and is never replaced.
+ *
+ * @returns how many records were not there
+ */
 export function storeRecords(store: string, records: Iterable<ArrivedRecord>): number {
   const folder = recordFolder(nodeFileSystem, store);
   const all = [...records];
@@ -139,8 +144,10 @@ export function storeRecords(store: string, records: Iterable<ArrivedRecord>): n
       if (rest !== RECORD && !fs.existsSync(path)) writeBeside(path, content);
     }
   }
-  const absent = all.filter(({ digest }) => !folder.has(digest));
-  const staged = absent.map(({ digest, files }) => folder.stage(digest, files.get(RECORD) ?? Buffer.alloc(0), true));
+  const staged = all.flatMap(({ digest, files }) => {
+    const content = files.get(RECORD);
+    return content === undefined || folder.has(digest) ? [] : [folder.stage(digest, content, true)];
+  });
   folder.publish(staged);
   return staged.length;
 }
@@ -172,36 +179,7 @@ function suffixOf(path: string): string {
   return basename(path).slice(62);
 }
 
-async function namesBeside(digests: readonly Digest[], line: Line): Promise<string[]> {
-  const { driver, pace, signal } = line;
-  // Without a listing nobody can tell what lies beside a record.
-  if (!driver.abilities.list) return digests.map(recordName);
-  const wanted = new Set(digests);
-  const prefixes =
-    digests.length <= FEW
-      ? digests.map((digest) => nameOf('records', digest))
-      : [...new Set(digests.map((digest) => nameOf('records', digest).slice(0, 'records/ab/'.length)))];
-  const names = new Set<string>();
-  await inParallel(
-    prefixes,
-    pace,
-    async (prefix, inner) => {
-      try {
-        await line.attempt(async ({ signal: guard, alive }) => {
-          for await (const { name, bytes } of driver.list(prefix, guard)) {
-            alive();
-            const parsed = parseName(name);
-            if (parsed && wanted.has(parsed.digest) && bytes <= LARGEST) names.add(name);
-          }
-        }, inner);
-      } catch (error) {
-        if (inner.aborted) throw error;
-        throw remoteFailure(driver.address, 'the question which records are there', error);
-      }
-    },
-    signal,
-  );
-  // A listing may be older than the record: who asks for it by name gets it all the same.
-  for (const digest of digests) names.add(recordName(digest));
-  return [...names];
+/** What lies beside a record here: what follows its digest in the names. */
+export function besideHere(store: string, digest: Digest): Set<string> {
+  return new Set(filesBeside(store, digest).map(suffixOf));
 }
