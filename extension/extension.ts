@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { activateDecayFeature } from './features/decay/index.ts';
 import { activateExplainFeature } from './features/explain/index.ts';
 import { activateLineageFeature } from './features/lineage/index.ts';
 import { activateModelsFeature } from './features/models/index.ts';
@@ -59,6 +60,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     activateRecordsFeature({ runtime, logs }),
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
     activateReproduceFeature({ runtime, logs }),
+    activateDecayFeature({ runtime, logs }),
     activateVerifyFeature({ runtime, verifications, logs }),
     activateLineageFeature({ runtime, logs, pages: vscode.Uri.joinPath(context.extensionUri, 'dist', 'pages') }),
     activateStatusFeature({ runtime, language, runs, logs }),

@@ -8,6 +8,7 @@ import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
 import { parseManifest } from './store/manifest.ts';
 
+export { decayPath } from './decay/remember.ts';
 export type { PinOrigin, PinQuestion } from './facts/pin-history.ts';
 
 /** What is known of a content by its digest. */

@@ -12,7 +12,8 @@ import { isReplicate } from '../grammar/plan/replicates.ts';
 import type { EngineFact, Facts, MachineFact } from '../grammar/rules/facts.ts';
 import { signingKey } from './api-ledger.ts';
 import type { ChangesSinceGood } from './changes/changes.ts';
-import type { Decay } from './decay/decay.ts';
+import type { Decay, DecayOptions } from './decay/decay.ts';
+import { rememberedDecay } from './decay/remember.ts';
 import { listEngines } from './engines/index.ts';
 import {
   type InstalledTensorflow,
@@ -133,6 +134,7 @@ export async function factsOf(
     digest: (path) => digestSource(project.store, path),
     inStore: (digest) => project.store.has(digest),
     ...(remote === undefined ? {} : { remote }),
+    decay: () => rememberedDecay(project, file),
     cache: `${project.store.folder}${sep}cache${sep}tables`,
     engines: listEngines,
     machine: () => probe({ execute: trusted }),
@@ -525,10 +527,25 @@ export async function changesSinceGood(
   return compare(project, await contextAt(project, file, options.parameters), record.step);
 }
 
-/** Whether everything that a pipeline and its kept models stand on is still to be had, and the same. */
-export async function decay(project: Project, file: string): Promise<Decay> {
-  const { decay: look } = await import('./decay/decay.ts');
-  return look(project, file, await planWhatIsWhole(file));
+/**
+ * Whether everything that a pipeline and its kept models stand on is still to be had, and the same. What is found is kept
+ * for the diagnostics.
+ *
+ * @throws MlpipeError `cancelled`
+ */
+export async function decay(project: Project, file: string, options: DecayOptions = {}): Promise<Decay> {
+  const [{ decay: look }, { rememberDecay }] = await Promise.all([
+    import('./decay/decay.ts'),
+    import('./decay/remember.ts'),
+  ]);
+  try {
+    const found = await look(project, file, await planWhatIsWhole(file), options);
+    rememberDecay(project, file, found);
+    return found;
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    throw new MlpipeError('The check was cancelled.', { code: 'cancelled', exit: EXIT.cancelled });
+  }
 }
 
 /**

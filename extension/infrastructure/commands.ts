@@ -21,6 +21,7 @@ export const COMMANDS = {
   explain: 'mlpipe.explain',
   reproduce: 'mlpipe.reproduce',
   verify: 'mlpipe.verify',
+  checkDecay: 'mlpipe.checkDecay',
   showLineage: 'mlpipe.showLineage',
 } as const;
 

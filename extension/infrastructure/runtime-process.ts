@@ -17,6 +17,7 @@ import {
 } from 'vscode-jsonrpc';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import {
+  DecayProgressNotification,
   type Hello,
   HelloRequest,
   PROTOCOL_VERSION,
@@ -83,6 +84,7 @@ export class RuntimeProcess implements Disposable {
   readonly #states = new Emitter<RuntimeState>();
   readonly #events = new Emitter<{ file: string; event: RunEvent }>();
   readonly #reproductions = new Emitter<{ reference: string; event: RunEvent }>();
+  readonly #decays = new Emitter<{ file: string; done: number; total: number }>();
   readonly #verifications = new Emitter<{ reference: string; progress: VerifyProgress }>();
   readonly #records = new Emitter<{ folder: string }>();
   #state: RuntimeState = { kind: 'stopped' };
@@ -96,6 +98,7 @@ export class RuntimeProcess implements Disposable {
   readonly onStateChanged = this.#states.event;
   readonly onRunEvent = this.#events.event;
   readonly onReproduceEvent = this.#reproductions.event;
+  readonly onDecayProgress = this.#decays.event;
   readonly onVerifyProgress = this.#verifications.event;
   readonly onRecordsChanged = this.#records.event;
 
@@ -219,6 +222,7 @@ export class RuntimeProcess implements Disposable {
     this.#connection = connection;
     connection.onNotification(RunEventNotification, (message) => this.#events.fire(message));
     connection.onNotification(ReproduceEventNotification, (message) => this.#reproductions.fire(message));
+    connection.onNotification(DecayProgressNotification, (message) => this.#decays.fire(message));
     connection.onNotification(VerifyProgressNotification, (message) => this.#verifications.fire(message));
     connection.onNotification(RecordsChangedNotification, (message) => this.#records.fire(message));
     connection.onError(([error]) => log.warn(`Message: ${error.message}`));

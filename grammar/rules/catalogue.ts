@@ -107,6 +107,7 @@ export const CATALOGUE = {
   MLP2014: entry('data-not-kept', 'warning', 'world', 'dataShouldBeKept', none(WORLD)),
   MLP2015: entry('source-outside', 'warning', 'language', 'sourceShouldLieInProject', none('the file must be moved')),
   MLP2016: entry('data-in-store-only', 'warning', 'world', 'dataShouldLieWhereItIsNamed', none(WORLD)),
+  MLP2017: entry('decayed-content', 'warning', 'world', 'pinnedShouldStillResolve', none(WORLD)),
 
   // 3xxx: environment
   MLP3001: entry('floating-version', 'error', 'language', 'versionMustBeExact', title('Use the version that is here')),
@@ -133,6 +134,7 @@ export const CATALOGUE = {
   MLP3010: entry('interpreter-differs', 'information', 'world', 'interpreterMayDiffer', none('nothing is wrong')),
   MLP3011: entry('no-engine', 'error', 'language', 'trainingMustHaveEngine', title('Add an engine')),
   MLP3012: entry('pin-of-nothing', 'error', 'language', 'pinMustHaveLock', title('Remove the pin')),
+  MLP3013: entry('decayed-environment', 'warning', 'world', 'environmentShouldStillResolve', none(WORLD)),
 
   // 4xxx: models and training
   MLP4001: entry('shapes-do-not-fit', 'error', 'language', 'shapesMustFit', none(DESIGN)),

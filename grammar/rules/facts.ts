@@ -16,6 +16,8 @@ export interface Facts {
   programs: Record<string, string | null>;
   /** The default remote, where the project has one. */
   remote?: string;
+  /** What the last check for decay found, where there was one. */
+  decay?: DecayFact;
   /** Names of the environment variables that exist; never their values. */
   secrets?: string[];
 }
@@ -110,6 +112,33 @@ export interface MachineFact {
   node: string;
   /** Versions of what is on the search path. */
   interpreters: { language: 'node' | 'python'; version: string; path: string }[];
+}
+
+export interface DecayFact {
+  /** When that was looked at, in ISO 8601: it may be otherwise by now. */
+  when: string;
+  /** What could not be had, or was another. */
+  gone: DecayedItem[];
+}
+
+export interface DecayedItem {
+  kind:
+    | 'data'
+    | 'file'
+    | 'lock'
+    | 'engine'
+    | 'interpreter'
+    | 'commit'
+    | 'changes'
+    | 'model'
+    | 'plan'
+    | 'record'
+    | 'version';
+  name: string;
+  /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
+  pin: string | null;
+  /** What is wrong. */
+  where: string;
 }
 
 export interface RunFact {

@@ -3,6 +3,7 @@ import type { AstNode } from 'langium';
 import type * as ast from '../generated/ast.ts';
 import * as circles from './circles.ts';
 import * as data from './data.ts';
+import * as decay from './decay.ts';
 import * as delivery from './delivery.ts';
 import * as environment from './environment.ts';
 import * as models from './models.ts';
@@ -37,7 +38,11 @@ const BOOK: Book = {
   Import: [names.importedFileMustBeThere],
 
   Environment: [...whole],
-  EngineFact: [environment.versionMustBeExact, environment.engineMustBeProvisionable],
+  EngineFact: [
+    environment.versionMustBeExact,
+    environment.engineMustBeProvisionable,
+    decay.environmentShouldStillResolve,
+  ],
   InterpreterFact: [
     environment.versionMustBeExact,
     environment.interpreterShouldHaveLock,
@@ -46,6 +51,8 @@ const BOOK: Book = {
     environment.lockMustBeThere,
     environment.pinMustHaveLock,
     environment.interpreterMayDiffer,
+    decay.environmentShouldStillResolve,
+    decay.pinnedShouldStillResolve,
     data.pinMustBeWhole,
   ],
   HardwareFact: [environment.hardwareShouldBePresent],
@@ -62,6 +69,7 @@ const BOOK: Book = {
     data.valuesMustFitSchema,
     data.dataShouldBeKept,
     data.sourceShouldLieInProject,
+    decay.pinnedShouldStillResolve,
   ],
   PinFact: [data.pinMustBeWhole, data.outputShouldNotBePinned, data.dataMustMatchItsPin],
   Column: [values.columnMustHaveColumnType],
@@ -92,6 +100,7 @@ const BOOK: Book = {
     training.lossMustFitTarget,
     training.lossShouldFitActivation,
     training.engineMustTrainEverything,
+    decay.resultShouldStillResolve,
   ],
   Sweep: [names.sweepMustBeList],
   OnFact: [training.dataMustHaveColumnsOfModel],
@@ -109,9 +118,20 @@ const BOOK: Book = {
     delivery.gateShouldHaveTolerance,
   ],
 
-  Step: [...whole, names.innerNameMustBeGivenOnce, steps.readShouldBeDeclared, steps.commandMustNameWhatHasContent],
+  Step: [
+    ...whole,
+    names.innerNameMustBeGivenOnce,
+    steps.readShouldBeDeclared,
+    steps.commandMustNameWhatHasContent,
+    decay.resultShouldStillResolve,
+  ],
   RunFact: [steps.programMustBeFound],
-  ReadFact: [steps.readMustBeThere, steps.outputShouldBeReadByName, steps.pathMustLieInProject],
+  ReadFact: [
+    steps.readMustBeThere,
+    steps.outputShouldBeReadByName,
+    steps.pathMustLieInProject,
+    decay.readShouldStillResolve,
+  ],
   OutFact: [steps.pathMustLieInProject],
 
   Deploy: [...whole, delivery.deploymentMustHaveGate, delivery.expansionMustBeChosen],

@@ -46,8 +46,11 @@ export function runtimeWorld(): World {
       let watch: { dispose(): void } | undefined;
       let disposed = false;
       void Promise.all([import('../../runtime/api.ts'), import('../../runtime/facts/watch.ts')]).then(
-        ([{ rootOf }, { watchPaths }]) => {
-          if (!disposed) watch = watchPaths([...sources, join(rootOf(dirname(file)), '.mlpipe', 'records')], changed);
+        ([{ rootOf, decayPath }, { watchPaths }]) => {
+          const root = rootOf(dirname(file));
+          const folder = join(root, '.mlpipe');
+          const kept = [join(folder, 'records'), decayPath({ root, store: { folder } }, file)];
+          if (!disposed) watch = watchPaths([...sources, ...kept], changed);
         },
       );
       return {

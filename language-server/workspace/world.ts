@@ -25,6 +25,6 @@ export interface World {
   gather(request: FactsRequest): Promise<Facts>;
   /** Where a pin comes from. Runs git: only to be asked where the folder is trusted, and when somebody wants to know. */
   pinHistory(request: PinRequest): Promise<PinHistory>;
-  /** Calls back when one of the sources changes, comes or goes, or when a record of a run is written. */
+  /** Calls back when one of the sources changes, comes or goes, or when a record of a run or a check for decay is written. */
   watch(what: { file: string; sources: readonly string[] }, changed: () => void): Watch;
 }

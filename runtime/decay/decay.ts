@@ -1,6 +1,7 @@
 /** Everything that a pipeline and its kept models stand on, and whether it is still to be had. */
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Digest, InterpreterPlan, Plan } from '../../grammar/plan/plan.ts';
+import type { DecayedItem } from '../../grammar/rules/facts.ts';
 import { listEngines } from '../engines/index.ts';
 import { probe } from '../environment/probe.ts';
 import { MlpipeError } from '../errors.ts';
@@ -11,25 +12,16 @@ import { readFolder } from '../versions/find.ts';
 import { versionFolder } from '../versions/version.ts';
 import { atPath, commitPlace, first, inCommit, inStore, type Place } from './places.ts';
 
-export interface DecayItem {
-  kind:
-    | 'data'
-    | 'file'
-    | 'lock'
-    | 'engine'
-    | 'interpreter'
-    | 'commit'
-    | 'changes'
-    | 'model'
-    | 'plan'
-    | 'record'
-    | 'version';
-  name: string;
-  /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
-  pin: string | null;
+export interface DecayItem extends DecayedItem {
   resolves: boolean;
   /** Where it is, or what is wrong. */
   where: string;
+}
+
+export interface DecayOptions {
+  signal?: AbortSignal;
+  /** How many of the records behind the pipeline have been looked at; 0 of 0 while what is written is. */
+  onProgress?: (done: number, total: number) => void;
 }
 
 export interface Decay {
@@ -41,18 +33,26 @@ export interface Decay {
  * Looks at a pipeline as it is written, at what its lock files name, and at every model that is kept of it.
  *
  * @param plan as much of it as its text gives
+ * @throws the signal's reason, where it is aborted
  */
-export async function decay(project: Project, file: string, plan: Plan): Promise<Decay> {
+export async function decay(project: Project, file: string, plan: Plan, options: DecayOptions = {}): Promise<Decay> {
   const items = new Map<string, DecayItem>();
   const add = (item: DecayItem) => {
     const name = `${item.kind} ${item.name} ${item.pin}`;
     if (!items.has(name)) items.set(name, item);
   };
+  options.onProgress?.(0, 0);
   for (const item of await written(project, file, plan)) add(item);
   const { roots, missing } = recorded(project, file, plan);
   for (const item of missing) add(item);
   const chain = new Map(roots.flatMap((root) => ancestors(project, root)).map((each) => [each.digest, each]));
-  for (const stored of chain.values()) for (const item of await behind(project, stored)) add(item);
+  for (const [index, stored] of [...chain.values()].entries()) {
+    options.onProgress?.(index, chain.size);
+    // Hashing holds everything up; in between, a cancellation is heard.
+    await new Promise((resume) => setImmediate(resume));
+    options.signal?.throwIfAborted();
+    for (const item of await behind(project, stored)) add(item);
+  }
   const found = [...items.values()];
   return { ok: found.every(({ resolves }) => resolves), items: found };
 }

@@ -1,7 +1,7 @@
 /** What the world says about one pipeline: gathered off the keystroke path, handed to the rules as plain data. */
 import { resolve } from 'node:path';
 import type { DataPlan, Digest, Plan } from '../../grammar/plan/plan.ts';
-import type { EngineFact, Facts, MachineFact, RunFact, SourceFact } from '../../grammar/rules/facts.ts';
+import type { DecayFact, EngineFact, Facts, MachineFact, RunFact, SourceFact } from '../../grammar/rules/facts.ts';
 import { factKey } from '../../grammar/rules/facts.ts';
 import type { Stored } from '../store/store.ts';
 import { gitStates } from './git.ts';
@@ -21,6 +21,8 @@ export interface FactsOptions {
   engines?: () => Promise<EngineFact[]>;
   machine?: () => Promise<MachineFact>;
   runs?: () => Promise<Record<string, RunFact>>;
+  /** What the last check for decay found. */
+  decay?: () => DecayFact | undefined;
   /** Where this is false, no program is started: not even git. */
   trusted?: boolean;
   environment?: NodeJS.ProcessEnv;
@@ -52,6 +54,7 @@ export async function gatherFacts(plan: Plan, folder: string, options: FactsOpti
     options.runs?.() ?? {},
   ]);
   options.signal?.throwIfAborted();
+  const decay = options.decay?.();
   for (const [path, fact] of Object.entries(sources)) {
     const state = git.get(path);
     if (state !== undefined && fact.state === 'present') fact.git = state;
@@ -61,6 +64,7 @@ export async function gatherFacts(plan: Plan, folder: string, options: FactsOpti
     engines: Object.fromEntries(engines.map((engine) => [engine.name, engine])),
     ...(machine === undefined ? {} : { machine }),
     ...(options.remote === undefined ? {} : { remote: options.remote.name }),
+    ...(decay === undefined ? {} : { decay }),
     runs,
     programs: programsOf(plan, folder, environment),
     secrets: Object.keys(environment).sort(),

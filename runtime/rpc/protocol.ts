@@ -100,6 +100,12 @@ export interface ReproduceAnswer {
   record: string;
 }
 
+/** What `mlpipe decay --json` gives. */
+export interface DecayAnswer {
+  ok: boolean;
+  items: { kind: string; name: string; pin: string | null; resolves: boolean; where: string }[];
+}
+
 export interface VerifyQuestion {
   folder: string;
   /** What `mlpipe verify` takes: the record's digest. */
@@ -196,6 +202,8 @@ export const StatusRequest = new RequestType<
 >('mlpipe/status');
 /** Makes a model again in a clean place; its events come as notifications before the answer. */
 export const ReproduceModelRequest = new RequestType<ReproduceRequest, ReproduceAnswer, void>('mlpipe/reproduce');
+/** Looks whether everything that a pipeline stands on can still be had; progress comes as notifications before the answer. */
+export const DecayRequest = new RequestType<PipelineRequest, DecayAnswer, void>('mlpipe/decay');
 /** Reads a model and everything behind it again; its progress comes as notifications before the answer. */
 export const VerifyRecordRequest = new RequestType<VerifyQuestion, VerifyAnswer, void>('mlpipe/verify');
 /** Every trained model below a folder, the newest first. */
@@ -212,6 +220,10 @@ export const ShowRecordRequest = new RequestType<{ folder: string; reference: st
 export const RunEventNotification = new NotificationType<{ file: string; event: RunEvent }>('mlpipe/event');
 export const ReproduceEventNotification = new NotificationType<{ reference: string; event: RunEvent }>(
   'mlpipe/reproduceEvent',
+);
+/** How many of the records behind a pipeline were looked at; 0 of 0 while what is written in it is. */
+export const DecayProgressNotification = new NotificationType<PipelineRequest & { done: number; total: number }>(
+  'mlpipe/decayProgress',
 );
 export const VerifyProgressNotification = new NotificationType<{ reference: string; progress: VerifyProgress }>(
   'mlpipe/verifyProgress',

@@ -12,6 +12,8 @@ import {
 import * as api from '../api.ts';
 import { MlpipeError } from '../errors.ts';
 import {
+  DecayProgressNotification,
+  DecayRequest,
   DiffRequest,
   HelloRequest,
   LineageRequest,
@@ -81,6 +83,19 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
             signal,
             onProgress: (progress) =>
               void connection.sendNotification(VerifyProgressNotification, { reference, progress }),
+          }),
+        ),
+      ),
+    ),
+  );
+  connection.onRequest(DecayRequest, ({ file }, token) =>
+    answered(() =>
+      cancellable(running, token, (signal) =>
+        api.withProject(dirname(file), (project) =>
+          api.decay(project, file, {
+            signal,
+            onProgress: (done, total) =>
+              void connection.sendNotification(DecayProgressNotification, { file, done, total }),
           }),
         ),
       ),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { CATALOGUE, type CatalogueEntry, type Code, isCode } from '../../grammar/rules/catalogue.ts';
 import * as circles from '../../grammar/rules/circles.ts';
 import * as data from '../../grammar/rules/data.ts';
+import * as decay from '../../grammar/rules/decay.ts';
 import * as delivery from '../../grammar/rules/delivery.ts';
 import * as environment from '../../grammar/rules/environment.ts';
 import { NO_FACTS } from '../../grammar/rules/facts.ts';
@@ -22,6 +23,7 @@ const PAGES = fileURLToPath(new URL('../../docs/diagnostics/', import.meta.url))
 const RULES: Record<string, unknown> = {
   ...circles,
   ...data,
+  ...decay,
   ...delivery,
   ...environment,
   ...ignore,

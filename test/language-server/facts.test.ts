@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -125,6 +125,29 @@ describe('what the world says', () => {
     const version = await client.change(uri, { text: applied(pinned, actions[0]?.edit?.changes?.[uri] ?? []) });
     const mended = await client.diagnostics(uri, (params) => params.version === version);
     assert.equal(mended.diagnostics.some(differs), false);
+  });
+
+  it('has what the last check for decay found, as soon as somebody has looked', async () => {
+    const { digest } = await api.withProject(folder, ({ store }) => store.put(join(folder, 'data', 'a.csv')));
+    const text = TEXT.replace('  schema', `  pin   ${digest}\n  schema`);
+    await writeFile(join(folder, 'a.mlpipe'), text);
+    await unlink(join(folder, 'data', 'a.csv'));
+    const object = join(folder, '.mlpipe', 'objects', digest.slice(7, 9), digest.slice(9));
+    await chmod(object, 0o644);
+    await writeFile(object, 'x,y\n9,0\n2,1\n3,0\n');
+    await client.open(uri, text);
+    await client.diagnostics(uri, (params) => params.diagnostics.some(({ code }) => code === 'MLP2016'));
+    const decay = () => api.withProject(folder, (project) => api.decay(project, join(folder, 'a.mlpipe')));
+    assert.equal((await decay()).ok, false);
+    const { diagnostics } = await client.diagnostics(uri, (params) =>
+      params.diagnostics.some(({ code }) => code === 'MLP2017'),
+    );
+    const found = diagnostics.find(({ code }) => code === 'MLP2017');
+    assert.deepEqual([found?.severity, found?.range.start.line], [2, 4]);
+    assert.match(String(found?.message), /damaged in the store/);
+    await writeFile(object, 'x,y\n1,0\n2,1\n3,0\n');
+    assert.equal((await decay()).ok, true);
+    await client.diagnostics(uri, (params) => !params.diagnostics.some(({ code }) => code === 'MLP2017'));
   });
 
   it('shows above a step what its last run gave, and why it would run again', async () => {

@@ -80,6 +80,65 @@ describe('decay', function () {
     assert.match((await gone())[0]?.where ?? '', /^flowers\.csv is not there/);
   });
 
+  it('is remembered with its time, and becomes a diagnostic on the line that it is about', async () => {
+    git('push', '-q', 'origin', 'main');
+    const file = api.pipelineFile(project.folder);
+    const findings = () =>
+      inside(async (opened) =>
+        (await api.check(opened, file)).filter(({ code }) => code === 'MLP2017' || code === 'MLP3013'),
+      );
+    const data = (await decay()).items.find(({ kind }) => kind === 'data');
+    assert.deepEqual(await findings(), []);
+    fs.rmSync(project.path('flowers.csv'));
+    const path = object(data?.pin ?? '');
+    fs.chmodSync(path, 0o644);
+    fs.appendFileSync(path, ' ');
+    assert.deepEqual(await findings(), [], 'nobody has looked yet');
+    const before = new Date().toISOString();
+    await decay();
+    const [found, ...others] = await findings();
+    assert.deepEqual(others, []);
+    const lines = project.read('flowers.mlpipe').split('\n');
+    assert.match(lines[(found?.line ?? 0) - 1] ?? '', /^ +pin /);
+    assert.match(
+      found?.message ?? '',
+      /^What `flowers` pins can no longer be had: flowers\.csv is not there; damaged in/,
+    );
+    assert.ok((found?.message ?? '').includes(`(checked ${before.slice(0, 13).replace('T', ' ')}`));
+    project.write('flowers.csv', flowers());
+    assert.deepEqual(await findings(), [], 'what is seen to be there again is not said to be gone');
+  });
+
+  it('is believed of nobody but this mlpipe', async () => {
+    await decay();
+    await inside(async (opened) => {
+      const path = api.decayPath(opened, api.pipelineFile(project.folder));
+      const kept: unknown = JSON.parse(fs.readFileSync(path, 'utf8'));
+      assert.ok(typeof kept === 'object' && kept !== null);
+      const facts = async (text: string) => {
+        fs.writeFileSync(path, text);
+        return (await api.facts(opened, api.pipelineFile(project.folder))).decay;
+      };
+      assert.ok(await facts(JSON.stringify(kept)));
+      for (const wrong of ['', '{', '[]', 'null', '{"format":"mlpipe-decay/1","when":"2026-01-01","gone":[{}]}'])
+        assert.equal(await facts(wrong), undefined, wrong);
+      for (const wrong of [{ format: 'mlpipe-decay/2' }, { when: 'yesterday' }, { gone: [{ kind: 1 }] }, { gone: 1 }])
+        assert.equal(await facts(JSON.stringify({ ...kept, ...wrong })), undefined, JSON.stringify(wrong));
+    });
+  });
+
+  it('is looked for until that is cancelled', async () => {
+    const file = api.pipelineFile(project.folder);
+    const told: [number, number][] = [];
+    await inside((opened) => api.decay(opened, file, { onProgress: (done, total) => void told.push([done, total]) }));
+    assert.deepEqual([told[0], told.length > 2], [[0, 0], true]);
+    const signal = AbortSignal.abort();
+    await assert.rejects(
+      inside((opened) => api.decay(opened, file, { signal })),
+      { code: 'cancelled' },
+    );
+  });
+
   it('is found in one changed byte of a model, and in a record that is gone', async () => {
     git('push', '-q', 'origin', 'main');
     const weights = object(

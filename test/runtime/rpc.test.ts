@@ -11,8 +11,11 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-jsonrpc/node';
+import * as api from '../../runtime/api.ts';
 import type { RunEvent } from '../../runtime/events.ts';
 import {
+  DecayProgressNotification,
+  DecayRequest,
   DiffRequest,
   HelloRequest,
   LineageRequest,
@@ -97,6 +100,21 @@ describe('the runtime over RPC', function () {
     const same = await connection.sendRequest(DiffRequest, { folder, one: recorded.id, other: recorded.id });
     assert.deepEqual(same, { before: recorded.id, after: recorded.id, differences: [] });
     assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
+  });
+
+  it('checks for decay, as the command line does', async () => {
+    const { file } = start(QUICK);
+    await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    const told: number[] = [];
+    connection.onNotification(DecayProgressNotification, (message) => {
+      assert.equal(message.file, file);
+      told.push(message.total);
+    });
+    const there = await connection.sendRequest(DecayRequest, { file });
+    const here = await api.withProject(project.folder, (opened) => api.decay(opened, file));
+    assert.deepEqual(there, here);
+    assert.ok(there.items.length > 0);
+    assert.deepEqual(told, [0, 1]);
   });
 
   it('verifies a record with all that is behind it, and tells how far it is', async () => {

@@ -7,11 +7,11 @@ import type { LanguageServer } from '../../infrastructure/language-client.ts';
 import type { Logs } from '../../infrastructure/logging.ts';
 import { type Running, type RunningRuns, shareOf } from '../../infrastructure/running.ts';
 import { type RuntimeProcess, RuntimeUnavailable } from '../../infrastructure/runtime-process.ts';
+import { type RunTarget, targetOf, uriOf } from '../../infrastructure/target.ts';
 import { offer, type Remedy, tellTrouble } from '../../infrastructure/trouble.ts';
 import { mayRun } from '../../infrastructure/trust.ts';
 import { lensesWhileRunning } from './lenses.ts';
 import { nameOfRun, outcomeOf, progressLine } from './messages.ts';
-import { type RunTarget, targetOf, uriOf } from './target.ts';
 
 export interface RunDependencies {
   runtime: RuntimeProcess;

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { hasPage, press, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { closeMessages, inTheme, open, THEMES, workspaceFolder } from '../support/workbench.ts';
+import {
+  closeMessages,
+  diagnostics,
+  inTheme,
+  message,
+  noDiagnostics,
+  open,
+  THEMES,
+  workspaceFolder,
+} from '../support/workbench.ts';
 
 const git = (...words: string[]) => execFileSync('git', words, { cwd: workspaceFolder(), encoding: 'utf8' });
 const pipeline = () => join(workspaceFolder(), 'digits.mlpipe');
@@ -61,5 +70,46 @@ describe('what was before, in VS Code', () => {
         await press('Escape');
       });
     }
+  });
+
+  it('checks for decay with progress, and warns on the line of what can no longer be had', async () => {
+    const { document } = await open('digits.mlpipe');
+    const pin = /sha256:([0-9a-f]{2})([0-9a-f]{62})/.exec(document.getText());
+    const object = join(workspaceFolder(), '.mlpipe', 'objects', pin?.[1] ?? '', pin?.[2] ?? '');
+    const data = join(workspaceFolder(), 'data', 'digits.csv');
+    const content = readFileSync(object);
+    chmodSync(object, 0o644);
+    writeFileSync(object, Buffer.concat([content, Buffer.from(' ')]));
+    renameSync(data, `${data}.away`);
+    await closeMessages();
+    await vscode.commands.executeCommand('mlpipe.checkDecay', document.uri);
+    await message(
+      /\d of \d+ things that digits\.mlpipe stands on can no longer be had: data digits \(data\/digits\.csv is not there; damaged/,
+    );
+    const [found] = await diagnostics(document.uri, 'MLP2017');
+    assert.equal(found?.severity, vscode.DiagnosticSeverity.Warning);
+    assert.match(document.lineAt(found.range.start.line).text, /^ +pin /);
+    assert.match(found.message, /checked 20\d\d-\d\d-\d\d \d\d:\d\d UTC/);
+    if (hasPage) {
+      await closeMessages();
+      const editor = vscode.window.activeTextEditor;
+      assert.ok(editor);
+      for (const [name, theme] of Object.entries(THEMES)) {
+        await inTheme(theme, async () => {
+          editor.selection = new vscode.Selection(found.range.start, found.range.start);
+          await vscode.commands.executeCommand('editor.action.showHover');
+          await poll(async () => (await texts('.monaco-hover')).some((each) => /can no longer be had/.test(each)), {
+            what: 'the warning in the page',
+          });
+          await screenshot(`decay-${name}`);
+          await press('Escape');
+        });
+      }
+    }
+    writeFileSync(object, content);
+    renameSync(`${data}.away`, data);
+    await vscode.commands.executeCommand('mlpipe.checkDecay', document.uri);
+    await noDiagnostics(document.uri, 'MLP2017');
+    await closeMessages();
   });
 });

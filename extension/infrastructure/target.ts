@@ -1,4 +1,4 @@
-/** What a run command is about: the pipeline file and the steps, whichever way it was reached. */
+/** What a command about a pipeline is about: the pipeline file and the steps, whichever way it was reached. */
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
 
