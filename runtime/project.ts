@@ -3,13 +3,16 @@ import { isUtf8 } from 'node:buffer';
 import fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { digestOf } from '../grammar/plan/canonical.ts';
+import type { Digest } from '../grammar/plan/plan.ts';
 import { resolveEnvironment } from './environment/resolve.ts';
+import type { RetainedSource } from './environment/retained.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import type { PipelineContext, World } from './execute/world.ts';
 import { identityIn } from './ledger/keys/identity.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
+import type { RetainedItem } from './ledger/record.ts';
 import { rememberedPlan, rememberPlan } from './plan-cache.ts';
 import { openStore } from './store/open.ts';
 import { readSettings, remoteOf, SETTINGS_NAME } from './store/remotes/settings.ts';
@@ -201,8 +204,15 @@ export async function contextAt(
  */
 export function worldOf(project: Project, options: { supply?: boolean } = {}): World {
   const { root, store } = project;
+  const { bring, ...supplied } = options.supply ? suppliedFrom(project) : {};
   return {
-    ...(options.supply ? suppliedFrom(project) : {}),
+    ...supplied,
+    retained: {
+      ...supplied,
+      ...(bring === undefined ? {} : { bring }),
+      store,
+      named: (name) => retainedAs(project, name),
+    },
     root,
     store,
     ledger: project.ledger,
@@ -217,11 +227,28 @@ export function worldOf(project: Project, options: { supply?: boolean } = {}): W
   };
 }
 
+/** Most often the newest records name it, so that not every record is read. */
+function* retainedAs(project: Project, name: string): Iterable<RetainedItem> {
+  const seen = new Set<Digest>();
+  for (const limit of [20, Number.POSITIVE_INFINITY]) {
+    for (const { record } of project.ledger.list({}, limit)) {
+      const item = record.environment.retained?.[name];
+      if (item === undefined || seen.has(item.digest)) continue;
+      seen.add(item.digest);
+      yield item;
+    }
+  }
+}
+
 /** Nothing where the project has no remote: then nothing of remotes is loaded either. */
-function suppliedFrom(project: Project): Pick<World, 'supply'> {
+function suppliedFrom(project: Project): Pick<RetainedSource, 'supply' | 'bring'> {
   const remote = remoteOf(readSettings(project.root));
   if (remote === undefined) return {};
   return {
+    bring: async (signal) => {
+      const { supplyRecords } = await import('./share/supply.ts');
+      await supplyRecords(project, remote, { tell: project.tell, ...(signal === undefined ? {} : { signal }) });
+    },
     supply: async (digests, signal) => {
       const { supplyObjects } = await import('./share/supply.ts');
       await supplyObjects(project, remote, digests, {

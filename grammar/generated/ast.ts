@@ -93,6 +93,7 @@ export type MlpipeKeywordNames =
     | "replicates"
     | "resources"
     | "results"
+    | "retain"
     | "rollback"
     | "run"
     | "schedule"
@@ -474,7 +475,7 @@ export function isEnvironment(item: unknown): item is Environment {
     return reflection.isInstance(item, Environment.$type);
 }
 
-export type EnvironmentFact = EngineFact | HardwareFact | InterpreterFact | ResultsFact | Unknown;
+export type EnvironmentFact = EngineFact | HardwareFact | InterpreterFact | ResultsFact | RetainFact | Unknown;
 
 export const EnvironmentFact = {
     $type: 'EnvironmentFact'
@@ -1263,6 +1264,21 @@ export function isResultsFact(item: unknown): item is ResultsFact {
     return reflection.isInstance(item, ResultsFact.$type);
 }
 
+export interface RetainFact extends langium.AstNode {
+    readonly $container: Environment;
+    readonly $type: 'RetainFact';
+    retained: boolean;
+}
+
+export const RetainFact = {
+    $type: 'RetainFact',
+    retained: 'retained'
+} as const;
+
+export function isRetainFact(item: unknown): item is RetainFact {
+    return reflection.isInstance(item, RetainFact.$type);
+}
+
 export interface RollbackFact extends langium.AstNode {
     readonly $container: Deploy;
     readonly $type: 'RollbackFact';
@@ -1737,10 +1753,10 @@ export function isWhenFact(item: unknown): item is WhenFact {
     return reflection.isInstance(item, WhenFact.$type);
 }
 
-export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'replicates' | 'resources' | 'results' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
+export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'replicates' | 'resources' | 'results' | 'retain' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
 
 export function isWord(item: unknown): item is Word {
-    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'hardware' || item === 'results' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'replicates' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
+    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'hardware' || item === 'results' || item === 'retain' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'replicates' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
 }
 
 export type MlpipeAstType = {
@@ -1815,6 +1831,7 @@ export type MlpipeAstType = {
     ReplicatesFact: ReplicatesFact
     ResourcesFact: ResourcesFact
     ResultsFact: ResultsFact
+    RetainFact: RetainFact
     RollbackFact: RollbackFact
     RunFact: RunFact
     ScheduleFact: ScheduleFact
@@ -2723,6 +2740,16 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
                     name: ResultsFact.level,
                     referenceType: Choice.$type,
                     optional: true
+                }
+            },
+            superTypes: [EnvironmentFact.$type]
+        },
+        RetainFact: {
+            name: RetainFact.$type,
+            properties: {
+                retained: {
+                    name: RetainFact.retained,
+                    defaultValue: false
                 }
             },
             superTypes: [EnvironmentFact.$type]

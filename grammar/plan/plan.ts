@@ -61,6 +61,8 @@ export interface EnvironmentPlan {
   hardware?: { classes: string[]; memory?: Bytes; cpus?: number; gpus?: number };
   /** `repeatable`: the same bits on the same hardware class; `close`: within the gates' tolerances. */
   results?: 'repeatable' | 'close';
+  /** The bytes of what is provisioned are kept in the store. Determines nothing. */
+  retain?: true;
 }
 
 export type EngineName = 'tensorflow' | 'webgpu' | 'wasm';

@@ -133,7 +133,8 @@ export interface DecayedItem {
     | 'model'
     | 'plan'
     | 'record'
-    | 'version';
+    | 'version'
+    | 'retained';
   name: string;
   /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
   pin: string | null;

@@ -6,7 +6,7 @@ import { listEngines } from '../engines/index.ts';
 import { probe } from '../environment/probe.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
-import type { Project } from '../project.ts';
+import { type Project, worldOf } from '../project.ts';
 import { ancestors } from '../reproduce/recorded.ts';
 import { readFolder } from '../versions/find.ts';
 import { versionFolder } from '../versions/version.ts';
@@ -82,14 +82,34 @@ async function written(project: Project, file: string, plan: Plan): Promise<Deca
       const resolves = known?.state === 'installed' && known.versions.includes(engine.version);
       const instead = known === undefined || known.versions.length === 0 ? 'none' : known.versions.join(', ');
       const where = resolves ? 'this mlpipe' : (known?.reason ?? `here is ${instead}`);
-      items.push({ kind: 'engine', name: engine.name, pin: engine.version, resolves, where });
+      const place = resolves ? { resolves, where } : await orRetained(project, 'tensorflow', engine.version, where);
+      items.push({ kind: 'engine', name: engine.name, pin: engine.version, ...place });
     }
     for (const interpreter of interpreters) {
-      items.push(interpreterItem(interpreter, machine.interpreters));
+      const item = interpreterItem(interpreter, machine.interpreters);
+      const { language, version } = interpreter;
+      items.push(item.resolves ? item : { ...item, ...(await orRetained(project, language, version, item.where)) });
       if (interpreter.lock !== undefined) items.push(await lockItem(project, folder, interpreter, interpreter.lock));
     }
   }
   return items;
+}
+
+/** What this machine has not may still lie in the store. */
+async function orRetained(project: Project, what: string, version: string, lacking: string): Promise<Place> {
+  const platform = `${process.platform}-${process.arch}`;
+  const names = [
+    `${what}-${version}-${platform}`,
+    `${what}-${version}-cpu-${platform}`,
+    `${what}-${version}-gpu-${platform}`,
+  ];
+  for (const name of names) {
+    for (const { digest } of worldOf(project).retained.named(name)) {
+      const place = await inStore(project.store, digest);
+      if (place.resolves) return { resolves: true, where: 'the store, where it is retained' };
+    }
+  }
+  return { resolves: false, where: lacking };
 }
 
 function interpreterItem(
@@ -195,6 +215,8 @@ async function behind(project: Project, { record }: StoredRecord): Promise<Decay
     ]);
     items.push({ kind, name, pin: input.digest, ...place });
   }
+  for (const [name, { digest }] of Object.entries(record.environment.retained ?? {}))
+    items.push({ kind: 'retained', name, pin: digest, ...(await inStore(store, digest)) });
   const model = record.outputs.model?.digest;
   if (model !== undefined)
     items.push({ kind: 'model', name: record.step, pin: model, ...(await inStore(store, model)) });

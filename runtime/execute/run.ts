@@ -14,7 +14,15 @@ import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
 import { type Slots, schedule } from './scheduler.ts';
-import { locationOf, type Provenance, putInPlace, runStep, type StepContext, TODO_GATE } from './step.ts';
+import {
+  environmentOf,
+  locationOf,
+  type Provenance,
+  putInPlace,
+  runStep,
+  type StepContext,
+  TODO_GATE,
+} from './step.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface RunOptions {
@@ -214,6 +222,13 @@ async function fromCache(
     }
     if (locked !== digest)
       await world.ledger.lock(context.file, { digest, record: { ...record, step: assessment.step.name } });
+  }
+  if (environmentOf(context.plan, assessment.step)?.retain && record.environment.retained === undefined) {
+    context.emit({
+      type: 'step-warning',
+      step: assessment.step.name,
+      message: `The result that is taken was made before its environment said \`retain\`: nothing of it is kept. \`mlpipe run --force ${assessment.step.name}\` does so.`,
+    });
   }
   return {
     type: 'step-finished',

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
-import type { Digest, ProgramStep, StepPlan } from '../../grammar/plan/plan.ts';
+import type { Digest, EnvironmentPlan, Plan, ProgramStep, StepPlan } from '../../grammar/plan/plan.ts';
 import { provideLanguages } from '../environment/languages/provide.ts';
+import { Retention } from '../environment/retained.ts';
 import { userCache } from '../environment/user-cache.ts';
 import { MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
@@ -78,12 +79,18 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
   }
   for (const message of environment.warnings) context.emit({ type: 'step-warning', step: step.name, message });
 
+  const retention = new Retention(world.retained, {
+    wanted: environmentOf(plan, step)?.retain === true,
+    scratch: join(folder, 'retain'),
+    signal: context.signal,
+    warn: (message) => context.emit({ type: 'step-warning', step: step.name, message }),
+  });
   let outcome: Outcome;
   try {
     outcome =
       step.kind === 'program'
-        ? await program(context, assessment, step, folder)
-        : await training(context, assessment, folder);
+        ? await program(context, assessment, step, folder, retention)
+        : await training(context, assessment, folder, retention);
   } catch (error) {
     outcome = {
       ...NOTHING,
@@ -93,6 +100,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
   }
   const ended = new Date();
   const { code, who } = await provenance;
+  const retained = retention.recorded();
   const record: RunRecord = {
     format: RECORD_FORMAT,
     run: context.run,
@@ -120,7 +128,11 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
       ...(from === undefined ? {} : { record: from }),
     })),
     parameters: plan.parameters,
-    environment: { ...environment.recorded, evidence: { ...environment.recorded.evidence, ...outcome.evidence } },
+    environment: {
+      ...environment.recorded,
+      evidence: { ...environment.recorded.evidence, ...outcome.evidence },
+      ...(retained === undefined ? {} : { retained }),
+    },
     engine: outcome.engine,
     outputs: outcome.outputs,
     metrics: outcome.metrics,
@@ -163,13 +175,19 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
 
 // ---------------------------------------------------------------- training, evaluation
 
-async function training(context: StepContext, { step, inputs, reason }: Assessment, folder: string): Promise<Outcome> {
+async function training(
+  context: StepContext,
+  { step, inputs, reason }: Assessment,
+  folder: string,
+  retention: Retention,
+): Promise<Outcome> {
   if (step.kind === 'program') throw new TypeError('A program is not trained.');
   const { store } = context.world;
   context.emit({ type: 'step-progress', step: step.name, phase: 'reading data', share: 0 });
   const job = await trainingJob(context.plan, step, inputs, store, folder, !context.fresh);
   await provideEngine(
     job,
+    retention,
     (phase, share) => context.emit({ type: 'step-progress', step: step.name, phase, share }),
     context.signal,
   );
@@ -227,6 +245,7 @@ async function program(
   { inputs, environment, reason }: Assessment,
   step: ProgramStep,
   folder: string,
+  retention: Retention,
 ): Promise<Outcome> {
   const { world, plan } = context;
   const pipelineFolder = dirname(context.file);
@@ -236,6 +255,7 @@ async function program(
   rmSync(top, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   const provided = await provideLanguages(environment.languages, {
+    retention,
     signal: context.signal,
     onStart: (phase) => context.emit({ type: 'step-progress', step: step.name, phase, share: 0 }),
     onWait: () =>
@@ -343,6 +363,12 @@ function inside(top: string, work: string, path: string, step: ProgramStep): str
     code: 'path-outside',
     todo: 'Move it into the project, and name it there.',
   });
+}
+
+/** An evaluation that names none computes in that of its training. */
+export function environmentOf(plan: Plan, step: StepPlan): EnvironmentPlan | undefined {
+  const train = step.kind === 'evaluate' ? plan.steps[step.train] : undefined;
+  return plan.environments[step.environment ?? train?.environment ?? ''];
 }
 
 /** What was provided, where anything was pinned. */

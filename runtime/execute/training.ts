@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
 import { tensorflowSettings } from '../engines/tensorflow/settings.ts';
 import { VERSIONS } from '../engines/versions.ts';
+import type { Retention } from '../environment/retained.ts';
 import { MlpipeError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { WorkerJob, WorkerMessage } from '../train/job.ts';
@@ -66,6 +67,7 @@ export async function trainingJob(
  */
 export async function provideEngine(
   { engine }: WorkerJob,
+  retention: Retention,
   onProgress: (phase: string, share: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -74,6 +76,7 @@ export async function provideEngine(
   const phase = `installing TensorFlow ${engine.version}`;
   await provideTensorflow(engine.version, engine.settings?.distribution ?? 'cpu', {
     signal,
+    retention,
     onProgress: (share) => onProgress(phase, share),
     onWait: () => onProgress(`waiting: another run installs TensorFlow ${engine.version}`, 0),
   });

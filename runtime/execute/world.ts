@@ -1,6 +1,7 @@
 /** What execution needs of the other rooms, as one value, so that each part says what it depends on. */
 import type { Digest, Plan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { LanguageNeed } from '../environment/languages/provide.ts';
+import type { RetainedSource } from '../environment/retained.ts';
 import type { CodeState, RecordedEnvironment, RunRecord, StoredRecord } from '../ledger/record.ts';
 import type { Store } from '../store/store.ts';
 
@@ -24,6 +25,8 @@ export interface World {
    * missing. Not there where nothing may be fetched, or from nowhere.
    */
   supply?(digests: readonly Digest[], signal?: AbortSignal): Promise<void>;
+  /** The bytes of environments that are kept in the store. */
+  retained: RetainedSource;
 }
 
 export interface ResolvedEnvironment {

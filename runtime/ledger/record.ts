@@ -97,6 +97,14 @@ export interface RecordedEnvironment {
   identity: Record<string, unknown>;
   /** What is good to know and determines nothing. */
   evidence: Record<string, unknown>;
+  /** The bytes of what was provisioned, as folders in the store, by what they hold: `node-22.16.0-linux-x64`. */
+  retained?: Record<string, RetainedItem>;
+}
+
+/** A folder of archives in the store. */
+export interface RetainedItem {
+  digest: Digest;
+  bytes: number;
 }
 
 /** A record's own address: the digest of its canonical JSON. */

@@ -2,7 +2,7 @@
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { namedBy } from '../share/named.ts';
+import { namedBy, retainedBy } from '../share/named.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
 import { modelOf } from './recorded.ts';
 
@@ -45,6 +45,8 @@ export async function bringObjects(
       ...record.inputs.flatMap(({ digest, record: from }) => (from === undefined ? [] : [digest])),
       ...(record.log === undefined ? [] : [record.log]),
       record.keyParts,
+      // Taken when something has to be provisioned, which most often is there.
+      ...retainedBy(record).map(({ digest }) => digest),
     ]);
     return namedBy(record).objects.filter((digest) => !written.has(digest));
   });

@@ -69,7 +69,8 @@ export async function reproduce(
   const trained = modelOf(project, reference);
   await bringObjects(project, ancestors(project, trained), [], options.signal);
   const recorded = await planOf(project, trained);
-  const plan = planToRun(recorded, options);
+  // What the project retains is used; the clean place, which goes away again, retains nothing.
+  const plan = withoutRetain(planToRun(recorded, options));
   const step = plan.steps[trained.record.step];
   if (step?.kind !== 'train') throw gone(trained, 'the training');
   const evaluations = evaluationsOf(project, trained, plan, step);
@@ -88,7 +89,12 @@ export async function reproduce(
       if (data === 'recorded') await layInputs(behind, file, root, { project: project.store, place: place.store });
       else await layCurrentData(project, plan, options, file);
       const made = await runPipeline(
-        { world: worldOf(place), plan, file, digest: trained.record.pipeline.digest },
+        {
+          world: { ...worldOf(place), retained: worldOf(project, { supply: true }).retained },
+          plan,
+          file,
+          digest: trained.record.pipeline.digest,
+        },
         {
           steps: [step.name, ...evaluations.map(({ step: { name } }) => name)],
           noCache: true,
@@ -147,6 +153,14 @@ export async function reproduce(
 }
 
 // ---------------------------------------------------------------- what goes in
+
+function withoutRetain(plan: Plan): Plan {
+  const environments = Object.entries(plan.environments).map(([name, { retain: _, ...environment }]) => [
+    name,
+    environment,
+  ]);
+  return { ...plan, environments: Object.fromEntries(environments) };
+}
 
 /** Today's data, by way of the store, so that the clean place never reads the work tree while it runs. */
 async function layCurrentData(project: Project, plan: Plan, options: ReproduceOptions, file: string): Promise<void> {

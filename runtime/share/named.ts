@@ -1,6 +1,6 @@
 /** What a record names: what a stranger must have to use or to make again what it is about. */
 import type { Digest } from '../../grammar/plan/plan.ts';
-import type { CodeState, RunRecord, StoredRecord } from '../ledger/record.ts';
+import type { CodeState, RetainedItem, RunRecord, StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { hasRecord } from '../store/remotes/records.ts';
 
@@ -16,6 +16,7 @@ export function namedBy(record: RunRecord): NamedByRecord {
   for (const diff of diffsOf(record.code)) objects.add(diff);
   if (record.log !== undefined) objects.add(record.log);
   for (const { digest } of Object.values(record.outputs)) objects.add(digest);
+  for (const { digest } of retainedBy(record)) objects.add(digest);
   const records = new Set<Digest>();
   for (const { name, digest, record: from } of record.inputs) {
     if (from !== undefined) records.add(from);
@@ -23,6 +24,11 @@ export function namedBy(record: RunRecord): NamedByRecord {
     if (!name.startsWith('lock:')) objects.add(digest);
   }
   return { objects: [...objects], records: [...records] };
+}
+
+/** What is kept of the environment's bytes. */
+export function retainedBy({ environment }: RunRecord): RetainedItem[] {
+  return Object.values(environment.retained ?? {});
 }
 
 function diffsOf(code: CodeState | null): Digest[] {

@@ -125,6 +125,11 @@ describe('the TextMate grammar', () => {
     });
   }
 
+  it('colours a fact of one word', () => {
+    const text = 'environment e {\n  engine wasm "4.22.0"\n  retain\n}\n';
+    assert.ok(scope(text, 2, 'retain').startsWith('keyword.other.fact'));
+  });
+
   it('does not colour names as keywords, whichever word they are', () => {
     const text =
       'data d {\n  schema {\n    epochs  int\n    model   class(train, loss)\n  }\n}\nmodel epochs {\n  input d.model\n}\ntrain train {\n  model epochs\n  on d.split\n}\n';

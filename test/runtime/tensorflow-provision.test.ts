@@ -71,7 +71,12 @@ describe('installing TensorFlow', function () {
     const { environment = {}, address = index.address, ...rest } = options;
     return provisionTensorflow(version, 'cpu', {
       cache,
-      environment: { PIP_INDEX_URL: address, PIP_CONFIG_FILE: '/dev/null', ...environment },
+      environment: {
+        PIP_INDEX_URL: address,
+        PIP_CONFIG_FILE: '/dev/null',
+        MLPIPE_TENSORFLOW_ARCHIVE: 'none',
+        ...environment,
+      },
       ...rest,
     });
   }

@@ -29,6 +29,8 @@ export function environmentPlan(environment: ast.Environment, names: Names): Env
       }
     } else if (ast.isInterpreterFact(fact)) {
       plan.interpreters.push(interpreterPlan(fact, names));
+    } else if (ast.isRetainFact(fact)) {
+      plan.retain = true;
     } else if (ast.isHardwareFact(fact)) {
       const { time: _, ...amounts } = resourcesOf(fact.items.filter(ast.isQuantity));
       const classes = fact.items.filter(ast.isHardwareClass).flatMap(({ choice }) => choice?.$refText ?? []);

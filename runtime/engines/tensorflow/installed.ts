@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { userCache } from '../../environment/user-cache.ts';
 import { MlpipeError } from '../../errors.ts';
@@ -175,6 +175,8 @@ function readInstalled(folder: string): InstalledTensorflow | undefined {
   }
   if (!isManifest(manifest)) return undefined;
   const [library] = manifest.libraries;
+  // A folder out of a store was written by whoever made the record.
+  if (manifest.libraries.some(({ name }) => name !== basename(name))) return undefined;
   return library === undefined ? undefined : { folder, library: join(folder, library.name), manifest };
 }
 

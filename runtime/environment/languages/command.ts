@@ -11,11 +11,29 @@ export interface CommandOptions {
   what: string;
   /** What to do where it fails. */
   todo: string;
+  code?: string;
+  /** What has failed then: it `could not be provided` where nothing else is said. */
+  failed?: string;
 }
 
-/** @throws MlpipeError `provision-failed`, `cancelled` */
+/** How it is said that something was provided and cannot be kept. */
+export const RETAIN_FAILED: Pick<CommandOptions, 'code' | 'failed' | 'todo'> = {
+  code: 'retain-failed',
+  failed: 'cannot be retained',
+  todo: 'See that the registry or index is reached and still has it, or take `retain` out of the environment.',
+};
+
+/** @throws MlpipeError `provision-failed` or the code of the options, `cancelled` */
 export function runCommand(program: string, words: readonly string[], options: CommandOptions): Promise<string> {
-  const { folder, environment, signal, what, todo } = options;
+  const {
+    folder,
+    environment,
+    signal,
+    what,
+    todo,
+    code = 'provision-failed',
+    failed = 'could not be provided',
+  } = options;
   return new Promise((resolve, reject) => {
     execFile(
       program,
@@ -36,8 +54,8 @@ export function runCommand(program: string, words: readonly string[], options: C
         const said = withoutUrlCredentials(lastWords(`${stdout}\n${stderr}`));
         const missing = error.code === 'ENOENT' ? `${program} is not on the search path` : said;
         reject(
-          new MlpipeError(`${what} could not be provided: ${missing || error.message}`, {
-            code: 'provision-failed',
+          new MlpipeError(`${what} ${failed}: ${missing || error.message}`, {
+            code,
             todo,
             exit: 2,
             cause: error,

@@ -1,5 +1,6 @@
 /** Interpreters and packages that an environment pins, made to be there: only a step that really runs asks for this. */
 import type { Digest } from '../../../grammar/plan/plan.ts';
+import type { Retention } from '../retained.ts';
 import { userCache } from '../user-cache.ts';
 import type { BuildOptions } from './built.ts';
 
@@ -26,6 +27,8 @@ export interface ProvidedLanguage {
 
 export interface ProvideOptions extends BuildOptions {
   cache?: string;
+  /** What the store has of it, and what is to be kept. */
+  retention: Retention;
   /** What is being done: `providing Python 3.11.9 with requirements.txt`. */
   onStart?: (phase: string) => void;
 }

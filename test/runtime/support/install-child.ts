@@ -4,6 +4,6 @@ import { provisionTensorflow } from '../../../runtime/engines/tensorflow/provisi
 const [version = '', cache = '', index = ''] = process.argv.slice(2);
 await provisionTensorflow(version, 'cpu', {
   cache,
-  environment: { PIP_INDEX_URL: index, PIP_CONFIG_FILE: '/dev/null' },
+  environment: { PIP_INDEX_URL: index, PIP_CONFIG_FILE: '/dev/null', MLPIPE_TENSORFLOW_ARCHIVE: 'none' },
   onProgress: (share) => console.log(share),
 });

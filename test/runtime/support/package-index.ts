@@ -98,7 +98,9 @@ async function send(
   const { size } = statSync(path);
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
   if (from >= size) return end(response, 416, '');
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': size - from, 'content-type': 'application/zip' });
+  // pip unpacks by what it is told.
+  const type = path.endsWith('.gz') ? 'application/gzip' : 'application/zip';
+  response.writeHead(from > 0 ? 206 : 200, { 'content-length': size - from, 'content-type': type });
   if (index.breakOff.times > 0) {
     index.breakOff.times -= 1;
     response.write(readFileSync(path).subarray(from, from + index.breakOff.after), () => response.destroy());

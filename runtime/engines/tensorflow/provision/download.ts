@@ -14,8 +14,9 @@ const MOST_ATTEMPTS = 50;
 const FIRST_PAUSE = 500;
 
 export interface DownloadOptions extends WebOptions {
-  /** Hexadecimal. */
-  sha256: string;
+  /** What the file must be, hexadecimal. */
+  digest: string;
+  algorithm?: 'sha256' | 'md5';
   /** Bytes so far, and in all where that is known. */
   onProgress?: (done: number, all: number | undefined) => void;
 }
@@ -35,13 +36,13 @@ export async function download(address: string, path: string, options: DownloadO
     const before = sizeOf(path);
     try {
       const digest = await attemptFrom(address, path, options);
-      if (digest === options.sha256) return;
+      if (digest === options.digest) return;
       // Nothing of it can be told right from wrong.
       rmSync(path, { force: true });
       // The beginning was another attempt's.
       if (before > 0) continue;
       throw new MlpipeError(
-        `${withoutCredentials(address)} has the digest ${digest}; the index says ${options.sha256}.`,
+        `${withoutCredentials(address)} has the digest ${digest}; the index says ${options.digest}.`,
         {
           code: 'download-differs',
           todo: 'Try again. If it stays so, the index or what stands in between changes files: use another index.',
@@ -61,7 +62,8 @@ export async function download(address: string, path: string, options: DownloadO
 
 /** One connection's worth. @returns the digest of the whole file */
 async function attemptFrom(address: string, path: string, options: DownloadOptions): Promise<string> {
-  const hash = createHash('sha256');
+  const { algorithm = 'sha256' } = options;
+  const hash = createHash(algorithm);
   const have = await addTo(hash, path);
   const { answer } = await get(address, {
     ...options,
@@ -78,7 +80,7 @@ async function attemptFrom(address: string, path: string, options: DownloadOptio
     throw new WebError(`${withoutCredentials(address)} answers ${statusCode}.`, { status: statusCode });
   }
   const goesOn = statusCode === 206;
-  const whole = goesOn ? hash : createHash('sha256');
+  const whole = goesOn ? hash : createHash(algorithm);
   const length = Number(answer.headers['content-length'] ?? Number.NaN);
   let done = goesOn ? have : 0;
   const all = Number.isFinite(length) ? done + length : undefined;

@@ -1,13 +1,17 @@
-/** Makes an exact version of TensorFlow be there: out of the cache, or from the package index into the cache. */
+/**
+ * Makes an exact version of TensorFlow be there. Asked in this order, the next only where the one before has nothing: the
+ * user's cache; the project's store and remote, where it is retained; the package index; Google's archive.
+ */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { digestOf } from '../../../../grammar/plan/canonical.ts';
+import type { Retention } from '../../../environment/retained.ts';
 import { userCache } from '../../../environment/user-cache.ts';
 import { MlpipeError } from '../../../errors.ts';
 import { acquireLease } from '../../../execute/lease.ts';
-import { listed, size } from '../../../words.ts';
-import { libcHere, platformHere } from '../here.ts';
+import { size } from '../../../words.ts';
+import { platformHere } from '../here.ts';
 import {
   acceptCopied,
   findInstalled,
@@ -15,7 +19,6 @@ import {
   type InstalledTensorflow,
   MANIFEST_FORMAT,
   noteLibraries,
-  rememberVersions,
   type TensorflowManifest,
   tensorflowFolder,
   verifyInstalled,
@@ -23,11 +26,9 @@ import {
 } from '../installed.ts';
 import type { Distribution, LibraryPlatform } from '../platform.ts';
 import { compareVersions, OLDEST_VERSION, wheelVersion } from '../version.ts';
-import { download } from './download.ts';
-import { indexConfiguration } from './index-configuration.ts';
-import { findWheel, type Wheel } from './package-index.ts';
-import { WebError } from './web.ts';
-import { extractLibraries } from './wheel.ts';
+import { type FetchedPackage, fetchPackage, sha256Of } from './sources.ts';
+import { extractFromTarball } from './tarball.ts';
+import { type ExtractedLibrary, extractLibraries } from './wheel.ts';
 
 export interface ProvisionOptions {
   cache?: string;
@@ -35,6 +36,8 @@ export interface ProvisionOptions {
   signal?: AbortSignal;
   /** Reads what is installed byte for byte, and installs it anew where it is damaged. */
   thorough?: boolean;
+  /** What the project's store has of it, and whether it is to be kept there. */
+  retention?: Retention;
   /** 0 … 1 of the whole installation. */
   onProgress?: (share: number) => void;
   /** Somebody else installs the same. */
@@ -62,7 +65,10 @@ export async function provisionTensorflow(
   const platform = platformHere();
   checkVersion(version);
   const here = await foundWhole(version, distribution, cache, options.thorough);
-  if (here) return here;
+  if (here) {
+    await keepInstalled(here, options.retention);
+    return here;
+  }
   const signal = options.signal ?? new AbortController().signal;
   const lease = await acquireLease(
     join(tensorflowFolder(cache), 'leases'),
@@ -71,11 +77,12 @@ export async function provisionTensorflow(
     { signal, onWait: () => options.onWait?.() },
   );
   try {
-    const meanwhile = await foundWhole(version, distribution, cache, options.thorough);
-    if (meanwhile) return meanwhile;
-    const copied = await acceptCopied(version, distribution, cache);
-    if (copied) return copied;
-    return await install(version, distribution, platform, cache, { ...options, signal });
+    const meanwhile =
+      (await foundWhole(version, distribution, cache, options.thorough)) ??
+      (await acceptCopied(version, distribution, cache));
+    const installed = meanwhile ?? (await install(version, distribution, platform, cache, { ...options, signal }));
+    await keepInstalled(installed, options.retention);
+    return installed;
   } finally {
     lease.release();
   }
@@ -86,53 +93,90 @@ async function install(
   distribution: Distribution,
   platform: LibraryPlatform,
   cache: string,
-  options: ProvisionOptions,
+  options: ProvisionOptions & { signal: AbortSignal },
 ): Promise<InstalledTensorflow> {
-  const { signal, onProgress } = options;
-  const { indexes, forbidden, certificates } = indexConfiguration(options.environment);
-  const todo = TODO_WITHOUT_INDEX(version);
-  if (forbidden !== undefined) {
-    throw new MlpipeError(
-      `TensorFlow ${version} is not installed, and ${forbidden} forbids to ask a package index for it.`,
-      { code: 'engine-offline', todo, exit: 2 },
-    );
-  }
+  const { signal, onProgress, retention } = options;
   checkDisk(cache);
-  const web = { certificates, signal };
-  let wheelFile: string | undefined;
   try {
-    const { wheel, versions } = await findWheel(indexes, platform, distribution, version, web);
-    rememberVersions(versions, cache);
-    if (!wheel) throw notInIndex(version, versions);
-    checkLibc(wheel);
-    wheelFile = join(tensorflowFolder(cache), 'downloads', `${wheel.sha256}.part`);
-    await download(wheel.address, wheelFile, {
-      ...web,
-      sha256: wheel.sha256,
-      onProgress: (done, all) =>
-        onProgress?.((DOWNLOAD_SHARE * done) / (all ?? wheel.bytes ?? Number.POSITIVE_INFINITY)),
+    const kept = await fromStore(version, distribution, platform, cache, options);
+    if (kept) return kept;
+    const fetched = await fetchPackage(version, distribution, platform, cache, {
+      ...(options.environment === undefined ? {} : { environment: options.environment }),
+      signal,
+      onProgress: (share) => onProgress?.(DOWNLOAD_SHARE * share),
     });
-    const installed = await unpack(wheel, wheelFile, distribution, platform, version, cache, {
+    const installed = await unpack(fetched, distribution, platform, version, cache, {
       signal,
       onProgress: (share) => onProgress?.(DOWNLOAD_SHARE + share * (1 - DOWNLOAD_SHARE)),
     });
-    fs.rmSync(wheelFile, { force: true });
+    // The package is a third of what is in it, and has the digest that the index knows.
+    await retention?.keep(retainedName(version, distribution), async (place) => {
+      linkOrCopy(fetched.path, join(place, basename(fetched.source.file)));
+    });
+    fs.rmSync(fetched.path, { force: true });
     return installed;
   } catch (error) {
-    if (signal?.aborted) throw new MlpipeError('The installation was cancelled.', { code: 'cancelled', exit: 130 });
-    if (!(error instanceof WebError)) throw error;
-    throw new MlpipeError(`TensorFlow ${version} is not installed, and cannot be fetched: ${error.message}`, {
-      code: 'engine-unreachable',
-      todo,
-      exit: 2,
-      cause: error,
+    if (signal.aborted) throw new MlpipeError('The installation was cancelled.', { code: 'cancelled', exit: 130 });
+    throw error;
+  }
+}
+
+/** What is retained in the project's store, or on its remote: the package, or what was in it. */
+async function fromStore(
+  version: string,
+  distribution: Distribution,
+  platform: LibraryPlatform,
+  cache: string,
+  options: ProvisionOptions & { signal: AbortSignal },
+): Promise<InstalledTensorflow | undefined> {
+  const folder = folderOf(version, distribution, cache);
+  const kept = `${folder}.new-${process.pid}-store`;
+  try {
+    if (!(await options.retention?.take(retainedName(version, distribution), kept))) return undefined;
+    if (fs.existsSync(join(kept, 'manifest.json'))) {
+      fs.rmSync(folder, { recursive: true, force: true });
+      fs.renameSync(kept, folder);
+      return await acceptCopied(version, distribution, cache);
+    }
+    const [file] = fs.readdirSync(kept);
+    if (file === undefined) return undefined;
+    const path = join(kept, file);
+    const source = { index: 'store', file, sha256: await sha256Of(path) };
+    return await unpack({ path, source }, distribution, platform, version, cache, {
+      signal: options.signal,
+      onProgress: (share) => options.onProgress?.(share),
     });
+  } finally {
+    fs.rmSync(kept, { recursive: true, force: true });
+  }
+}
+
+/** An engine that was here already is kept as it lies here: nothing has to be fetched for it. */
+async function keepInstalled(
+  { folder, manifest }: InstalledTensorflow,
+  retention: Retention | undefined,
+): Promise<void> {
+  await retention?.keep(retainedName(manifest.version, manifest.distribution), async (place) => {
+    for (const { name } of manifest.libraries) linkOrCopy(join(folder, name), join(place, name));
+    fs.copyFileSync(join(folder, 'manifest.json'), join(place, 'manifest.json'));
+  });
+}
+
+function retainedName(version: string, distribution: Distribution): string {
+  return `tensorflow-${version}-${distribution}-${process.platform}-${process.arch}`;
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    fs.linkSync(from, to);
+  } catch {
+    // Another disk, or one without links.
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
   }
 }
 
 async function unpack(
-  wheel: Wheel,
-  file: string,
+  { path, source }: FetchedPackage,
   distribution: Distribution,
   platform: LibraryPlatform,
   version: string,
@@ -140,20 +184,21 @@ async function unpack(
   options: { signal?: AbortSignal | undefined; onProgress: (share: number) => void },
 ): Promise<InstalledTensorflow> {
   const folder = folderOf(version, distribution, cache);
-  removeLeftovers(folder);
+  removeLeftovers(folder, path);
   const making = `${folder}.new-${process.pid}-${randomBytes(4).toString('hex')}`;
   fs.mkdirSync(making, { recursive: true });
   try {
-    const extracted = await extractLibraries(file, platform.libraries, making, options);
-    // In the platform's order: the first is the one to open.
-    const libraries = platform.libraries.flatMap((name) => extracted.find((each) => each.name === name) ?? []);
+    // The first is the one to open.
+    const libraries = source.file.endsWith('.whl')
+      ? inOrder(await extractLibraries(path, platform.libraries, making, options), platform)
+      : await extractFromTarball(path, making, options);
     const manifest: TensorflowManifest = {
       format: MANIFEST_FORMAT,
       version,
       distribution,
       platform: platform.platform,
       architecture: platform.architecture,
-      source: { index: wheel.index, file: wheel.file, sha256: wheel.sha256 },
+      source,
       libraries: noteLibraries(making, libraries),
       installed: new Date().toISOString(),
     };
@@ -163,18 +208,23 @@ async function unpack(
     fs.rmSync(folder, { recursive: true, force: true });
     fs.renameSync(making, folder);
     syncFolder(tensorflowFolder(cache));
-    return { folder, library: join(folder, platform.libraries[0]), manifest };
+    return { folder, library: join(folder, libraries[0]?.name ?? platform.libraries[0]), manifest };
   } catch (error) {
     fs.rmSync(making, { recursive: true, force: true });
     throw error;
   }
 }
 
+function inOrder(extracted: readonly ExtractedLibrary[], platform: LibraryPlatform): ExtractedLibrary[] {
+  return platform.libraries.flatMap((name) => extracted.find((each) => each.name === name) ?? []);
+}
+
 /** What a killed installation of the same version has left: the lease says that nobody works on it. */
-function removeLeftovers(folder: string): void {
+function removeLeftovers(folder: string, used: string): void {
   const top = join(folder, '..');
   const prefix = folder.slice(top.length + 1);
   for (const name of fs.existsSync(top) ? fs.readdirSync(top) : []) {
+    if (used.startsWith(join(top, name))) continue;
     if (name.startsWith(`${prefix}.new-`) || name.startsWith(`${prefix}.gone-`)) {
       fs.rmSync(join(top, name), { recursive: true, force: true });
     }
@@ -213,27 +263,6 @@ function checkVersion(version: string): void {
   );
 }
 
-function notInIndex(version: string, versions: readonly string[]): MlpipeError {
-  const released = versions.filter((each) => !/rc/.test(each));
-  return new MlpipeError(`The package index has no TensorFlow ${version} for this platform.`, {
-    code: 'engine-version',
-    todo: released.length === 0 ? 'Check which index is configured.' : `It has ${listed(released)}.`,
-    exit: 2,
-  });
-}
-
-/** `manylinux_2_27`: built against that glibc. */
-function checkLibc({ file, version }: Wheel): void {
-  const needs = Number(/manylinux_2_(\d+)_/.exec(file)?.[1] ?? 0);
-  const has = Number(/^glibc 2\.(\d+)/.exec(libcHere())?.[1] ?? Number.POSITIVE_INFINITY);
-  if (needs <= has) return;
-  throw new MlpipeError(`TensorFlow ${version} needs glibc 2.${needs}; this system has ${libcHere()}.`, {
-    code: 'engine-impossible',
-    todo: 'Use an older TensorFlow, or a newer system.',
-    exit: 2,
-  });
-}
-
 function checkDisk(cache: string): void {
   fs.mkdirSync(tensorflowFolder(cache), { recursive: true });
   const { bavail, bsize } = fs.statfsSync(tensorflowFolder(cache));
@@ -259,6 +288,3 @@ function syncFolder(path: string): void {
     fs.closeSync(folder);
   }
 }
-
-const TODO_WITHOUT_INDEX = (version: string): string =>
-  `Allow the network and run \`mlpipe engine install tensorflow@${version}\`, name a mirror by PIP_INDEX_URL, or copy the folder \`tensorflow\` out of the cache of a machine that has it (MLPIPE_CACHE says where ours is).`;
