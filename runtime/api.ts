@@ -50,6 +50,7 @@ import { resolveReference } from './versions/resolve.ts';
 import type { StoredVersion } from './versions/version.ts';
 
 export * from './api-editor.ts';
+export * from './api-import.ts';
 export * from './api-ledger.ts';
 export * from './api-reprotest.ts';
 export {

@@ -16,8 +16,7 @@ const EXIT_CODES = `Exit codes
 `;
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
-const LATER =
-  'trace promote rollback history serve monitor alerts ack drift fork merge review import gc audit mcp'.split(' ');
+const LATER = 'trace promote rollback history serve monitor alerts ack drift fork merge review gc audit mcp'.split(' ');
 
 interface Globals {
   C: string;
@@ -109,6 +108,7 @@ const paper = () => import('./commands/paper.ts');
 const ledger = () => import('./commands/ledger.ts');
 const machine = () => import('./commands/machine.ts');
 const reprotest = () => import('./commands/reprotest.ts');
+const imports = () => import('./commands/import.ts');
 
 command('init [folder]', 'make a folder ready: a first pipeline that runs', async () => (await source()).init);
 command(
@@ -146,7 +146,7 @@ const log = command('log [file]', 'what has run, and who has signed it', async (
   .option('--by <person>', 'only by whose account, name or e-mail address has this')
   .option('--since <time>', 'only what ended then or later: 2026-11-25, 12h, 7d, 2w')
   .addOption(new Option('--status <status>', 'only what ended so').choices(['ok', 'failed', 'cancelled']))
-  .addOption(new Option('--kind <kind>', 'only such steps').choices(['train', 'evaluate', 'program']))
+  .addOption(new Option('--kind <kind>', 'only such steps').choices(['train', 'evaluate', 'program', 'import']))
   .option('-l, --limit <number>', 'at most so many', positive);
 command(
   'publish',
@@ -237,6 +237,13 @@ command(
   .option('--about <file>', 'what people say of the data, where it is not beside it (croissant)')
   .option('--license <license>', 'of the crate (ro-crate)')
   .option('--html', 'as HTML rather than Markdown (modelcard)');
+command(
+  'import <what> [names...]',
+  'what another tool has recorded: dvc.yaml, a pipeline with its data',
+  async () => (await imports()).importFrom,
+)
+  .option('-o, --output <file>', 'the pipeline that is written (dvc.yaml)')
+  .option('-f, --force', 'also over a file that is there (dvc.yaml)');
 command(
   'verify [model]',
   'whether objects, records, signatures and logs are whole: all, or those behind one model; exit 1 if not',

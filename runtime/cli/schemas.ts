@@ -1,4 +1,5 @@
 /** The shapes of `--json`, as JSON Schema: a contract. Fields may be added, never renamed. */
+import { RECORD_KINDS } from '../ledger/record.ts';
 import { VARIATIONS } from '../reproduce/variations.ts';
 import { VERDICTS } from '../reproduce/verdict.ts';
 
@@ -26,7 +27,7 @@ const record = object(
     format: text,
     run: text,
     step: text,
-    kind: oneOf('train', 'evaluate', 'program', 'reproduce'),
+    kind: oneOf(...RECORD_KINDS),
     pipeline: object({ name: text, file: text, digest }),
     key: digest,
     keyParts: digest,
@@ -61,8 +62,43 @@ const record = object(
     ]),
     undeclaredReads: list(text),
     log: digest,
+    origin: object({
+      tool: oneOf('dvc', 'mlflow'),
+      from: text,
+      id: text,
+      evidence: digest,
+      claims: object(
+        {
+          name: text,
+          experiment: text,
+          user: text,
+          status: text,
+          started: text,
+          ended: text,
+          commit: text,
+          branch: text,
+          repository: text,
+          source: text,
+          tags: map(text),
+        },
+        [
+          'name',
+          'experiment',
+          'user',
+          'status',
+          'started',
+          'ended',
+          'commit',
+          'branch',
+          'repository',
+          'source',
+          'tags',
+        ],
+      ),
+      missing: list(object({ name: text, why: text })),
+    }),
   },
-  ['log'],
+  ['log', 'origin'],
 );
 
 const signature = object(
@@ -190,18 +226,22 @@ export const SCHEMAS: Record<string, Schema> = {
           rows: number,
           bytes: number,
           commit: object({ id: text, branch: text, dirty: flag }, ['branch']),
-          record: object({
-            kind: oneOf('train', 'evaluate', 'program', 'reproduce'),
-            step: text,
-            run: text,
-            pipeline: text,
-            file: text,
-            status: oneOf('ok', 'failed', 'cancelled'),
-            who: text,
-            ended: text,
-            seconds: number,
-            metrics: map(number),
-          }),
+          record: object(
+            {
+              kind: oneOf(...RECORD_KINDS),
+              step: text,
+              run: text,
+              pipeline: text,
+              file: text,
+              status: oneOf('ok', 'failed', 'cancelled'),
+              who: text,
+              ended: text,
+              seconds: number,
+              metrics: map(number),
+              origin: text,
+            },
+            ['origin'],
+          ),
         },
         ['detail', 'path', 'rows', 'bytes', 'commit', 'record'],
       ),
@@ -253,6 +293,14 @@ export const SCHEMAS: Record<string, Schema> = {
         depends: orNull(flag),
       }),
     ),
+  }),
+  'import-dvc': object({
+    tool: oneOf('dvc'),
+    file: text,
+    pipeline: text,
+    steps: list(object({ stage: text, step: text, record: orNull(digest) })),
+    data: list(object({ name: text, path: text, pin: orNull(digest), bytes: orNone })),
+    todo: list(text),
   }),
   'remote-add': object({
     name: text,

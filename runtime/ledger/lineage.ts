@@ -83,7 +83,8 @@ function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges)
 
   const who = record.who.name ?? record.who.user;
   const inRoot = (path: string) => posix.join(posix.dirname(record.pipeline.file), path);
-  node(digest, 'record', record.step, `${record.run}, ${record.when.ended}, ${who}`, {
+  const detail = `${record.run}, ${record.when.ended}, ${who}`;
+  node(digest, 'record', record.step, record.origin === undefined ? detail : `${detail}; ${record.reason}`, {
     record: {
       kind: record.kind,
       step: record.step,
@@ -95,6 +96,7 @@ function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges)
       ended: record.when.ended,
       seconds: record.when.seconds,
       metrics: record.metrics,
+      ...(record.origin === undefined ? {} : { origin: record.reason }),
     },
   });
   for (const input of record.inputs) {
@@ -118,6 +120,13 @@ function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges)
       ...(output.path === undefined ? {} : { path: inRoot(output.path) }),
     });
     edge(digest, output.digest, 'wrote');
+  }
+  const claimed = record.origin?.claims.commit;
+  if (claimed !== undefined) {
+    const id = `commit:${claimed}`;
+    // Without `commit`: that would say whether there were uncommitted changes, which nobody knows.
+    node(id, 'commit', claimed.slice(0, 12), `as ${record.origin?.tool} says; with which changes is not known`);
+    edge(id, digest, 'code of');
   }
   if (record.code) {
     const { commit, branch, dirty, diff } = record.code;

@@ -3,12 +3,16 @@ import type { Digest, EngineName, PlanValue, Seconds } from '../../grammar/plan/
 
 export const RECORD_FORMAT = 'mlpipe-record/1';
 
+/** `import`: another tool's word, taken over by who signs it; mlpipe neither ran nor checked what it tells of. */
+export const RECORD_KINDS = ['train', 'evaluate', 'program', 'reproduce', 'import'] as const;
+export type RecordKind = (typeof RECORD_KINDS)[number];
+
 export interface RunRecord {
   format: typeof RECORD_FORMAT;
   /** Friendly name of the run that this step belongs to: `quiet-heron-41`. Several records share it. */
   run: string;
   step: string;
-  kind: 'train' | 'evaluate' | 'program' | 'reproduce';
+  kind: RecordKind;
   pipeline: {
     name: string /** Relative to the project's root. */;
     file: string /** Of the file's text. */;
@@ -44,6 +48,41 @@ export interface RunRecord {
   undeclaredReads: string[];
   /** Captured output, as an object in the store. */
   log?: Digest;
+  /** Of an import alone: whose word it is. `who`, `where` and `when` are then of the import itself. */
+  origin?: RecordOrigin;
+}
+
+/** Where an imported record comes from, and what is claimed there. */
+export interface RecordOrigin {
+  tool: 'dvc' | 'mlflow';
+  /** A file relative to the project's root, or an address without credentials. */
+  from: string;
+  /** What the tool calls it: a stage, the id of a run. */
+  id: string;
+  /** Everything that was read there, as an object in the store. */
+  evidence: Digest;
+  /** The tool's word, which nobody has checked. */
+  claims: OriginClaims;
+  /** What is named there and could not be had. */
+  missing: { name: string; why: string }[];
+}
+
+export interface OriginClaims {
+  name?: string;
+  experiment?: string;
+  user?: string;
+  status?: string;
+  /** ISO 8601, UTC. */
+  started?: string;
+  ended?: string;
+  /** The commit of the code; whether it had uncommitted changes is not known. */
+  commit?: string;
+  branch?: string;
+  repository?: string;
+  /** The program that ran. */
+  source?: string;
+  /** What it says of itself in words, by name. */
+  tags?: Record<string, string>;
 }
 
 export interface CodeState {

@@ -163,7 +163,7 @@ export interface LineageNode {
   commit?: { id: string; branch?: string; dirty: boolean };
   /** Of a record. */
   record?: {
-    kind: 'train' | 'evaluate' | 'program' | 'reproduce';
+    kind: 'train' | 'evaluate' | 'program' | 'reproduce' | 'import';
     step: string;
     run: string;
     pipeline: string;
@@ -175,6 +175,8 @@ export interface LineageNode {
     ended: string;
     seconds: number;
     metrics: Record<string, number>;
+    /** Of an import: whose word it is, in one line. */
+    origin?: string;
   };
 }
 

@@ -16,6 +16,7 @@ export const NODE_KINDS = [
   'evaluation',
   'program',
   'reproduction',
+  'import',
   'model',
   'output',
   'commit',
@@ -74,6 +75,7 @@ const KIND_OF_RECORD = {
   evaluate: 'evaluation',
   program: 'program',
   reproduce: 'reproduction',
+  import: 'import',
 } as const;
 
 export interface Comparison {
@@ -190,6 +192,7 @@ function recordNode(id: string, record: NonNullable<LineageNode['record']>): Gra
     facts: [
       ['run', record.run],
       ['status', record.status],
+      ...fact('imported', record.origin),
       ['who', record.who],
       ['when', spokenMoment(record.ended)],
       ['took', spokenSeconds(record.seconds)],

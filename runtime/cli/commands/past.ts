@@ -2,6 +2,7 @@
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { type RecordDifference, worded } from '../../ledger/difference.ts';
+import type { RecordOrigin } from '../../ledger/record.ts';
 import type { LineageAnswer } from '../../rpc/protocol.ts';
 import { metric, metricValue, minute } from '../../words.ts';
 import { answer, duration, type Output, paint, shortDigest, table, talk } from '../output.ts';
@@ -56,7 +57,9 @@ function line({ digest, record, signatures }: api.SignedRecord): string[] {
     record.when.ended.slice(0, 16).replace('T', ' '),
     record.run,
     record.step,
-    paint(status === 'ok' ? 'green' : 'red', status, process.stdout),
+    record.origin === undefined
+      ? paint(status === 'ok' ? 'green' : 'red', status, process.stdout)
+      : paint('yellow', 'imported', process.stdout),
     duration(record.when.seconds),
     signedBy(signatures),
     ['accuracy', 'rootMeanSquaredError', 'loss']
@@ -104,7 +107,13 @@ function describe({ digest, record, signatures }: api.SignedRecord): string {
   const rows: string[][] = [
     ['record', digest],
     ['step', `${record.step} of ${record.pipeline.name} (${record.pipeline.file})`],
-    ['run', `${record.run}, because ${record.reason}`],
+    ...(record.origin === undefined
+      ? [['run', `${record.run}, because ${record.reason}`]]
+      : [
+          ['imported', paint('yellow', record.reason, process.stdout)],
+          ...originRows(record.origin),
+          ['run', record.run],
+        ]),
     ['result', `${record.exit.status}${record.exit.message === undefined ? '' : `: ${record.exit.message}`}`],
     [
       'who',
@@ -117,7 +126,9 @@ function describe({ digest, record, signatures }: api.SignedRecord): string {
     [
       'code',
       code === null
-        ? 'not in a repository'
+        ? record.origin === undefined
+          ? 'not in a repository'
+          : 'not known to mlpipe'
         : `${code.commit}${code.branch === undefined ? '' : ` (${code.branch})`}${code.dirty ? ' with uncommitted changes' : ''}`,
     ],
     ...(code?.diff === undefined ? [] : [['', `changes: ${code.diff}`]]),
@@ -145,6 +156,18 @@ function describe({ digest, record, signatures }: api.SignedRecord): string {
     ...record.undeclaredReads.map((path) => ['undeclared', path]),
   ];
   return table(rows);
+}
+
+/** What the other tool says, which nobody here has checked. */
+function originRows({ id, from, claims, evidence, missing }: RecordOrigin): string[][] {
+  const { tags = {}, ...said } = claims;
+  return [
+    ['from', `${id} in ${from}`],
+    ...Object.entries(said).map(([name, value]) => ['claimed', `${name} ${value}`]),
+    ...Object.entries(tags).map(([name, value]) => ['claimed', `tag ${name} = ${value}`]),
+    ...missing.map(({ name, why }) => ['missing', `${name}: ${why}`]),
+    ['evidence', evidence],
+  ];
 }
 
 /** `x64, memory 4 GiB` for what has parts; anything else as it is. */

@@ -9,6 +9,7 @@ const SHAPES: Record<NodeKind, [string, string]> = {
   evaluation: ['{{', '}}'],
   program: ['[', ']'],
   reproduction: ['{{', '}}'],
+  import: ['[/', '\\]'],
   model: ['([', '])'],
   output: ['(', ')'],
   commit: ['>', ']'],
