@@ -9,7 +9,6 @@ import { inOrder } from '../execute/assess.ts';
 import { needsOf } from '../execute/keys.ts';
 import type { Project } from '../project.ts';
 import { resolveReference } from '../versions/resolve.ts';
-import { count } from '../words.ts';
 import { bringObjects, bringRecords } from './bring.ts';
 import { ancestors, evaluationsOf, gone, modelOf, planOf } from './recorded.ts';
 import { compared, type Subject, type Trial, type TriedVariation, trial } from './trial.ts';
@@ -170,7 +169,7 @@ function conclusion(variations: readonly TriedVariation[]): Pick<Reprotest, 'ok'
   const asDeclared = declared.length === 0 ? '' : `; it depends on ${declared.join(', ')}, as the pipeline declares`;
   return {
     ok: true,
-    because: `the same bits with nothing varied and with ${count(tried - declared.length, 'thing')} varied one at a time${asDeclared}`,
+    because: `the same bits with nothing varied and with ${tried - declared.length === 1 ? 'one thing' : `${tried - declared.length} things`} varied one at a time${asDeclared}`,
   };
 }
 
