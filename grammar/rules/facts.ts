@@ -134,8 +134,7 @@ export interface DecayedItem {
     | 'plan'
     | 'record'
     | 'version'
-    | 'retained'
-    | 'package';
+    | 'retained';
   name: string;
   /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
   pin: string | null;

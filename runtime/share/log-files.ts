@@ -17,8 +17,7 @@ import { readSmall } from '../store/remotes/catalogue.ts';
 import { inParallel } from '../store/remotes/concurrency.ts';
 import { contentOf } from '../store/remotes/driver.ts';
 import { remoteFailure } from '../store/remotes/failure.ts';
-import type { Line } from '../store/remotes/transfer.ts';
-import { settled } from '../store/remotes/upload.ts';
+import { type Line, settled } from '../store/remotes/transfer.ts';
 
 const FORMAT = 'mlpipe-remote-log/1';
 export const CHECKPOINTS = 'log/checkpoints/';

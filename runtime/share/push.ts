@@ -64,6 +64,7 @@ export async function push(
         const roots = [...new Set([...named.values()].flatMap(({ objects }) => objects))];
         const { folder } = project.store;
         const sent = await sendObjects(objectsOf(folder), roots, line, progress, {
+          store: folder,
           ...(options.repair ? { repair: true } : {}),
         });
         const lacks = (digest: Digest) => named.get(digest)?.objects.filter((object) => sent.missing.has(object)) ?? [];

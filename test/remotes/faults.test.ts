@@ -1,8 +1,6 @@
 /** A remote that fails in every way it can: nothing wrong is stored, no record comes before its objects, and it is told. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { MlpipeError } from '../../runtime/errors.ts';
 import { openProject, type Project } from '../../runtime/project.ts';
@@ -10,62 +8,20 @@ import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
 import { type Content, type Listed, RemoteFault } from '../../runtime/store/remotes/driver.ts';
 import type { TransferOptions } from '../../runtime/store/remotes/transfer.ts';
+import { FaultServer } from './servers/faults.ts';
 import {
   cloneLocks,
   filesIn,
   MemoryRemote,
   mustBeSound,
   projectAt,
+  QUICK,
   remove,
   temporaryFolder,
   withRecords,
 } from './support.ts';
 
-const QUICK: TransferOptions = { retry: { tries: 4, firstPause: 1, longestPause: 5 }, silence: 300 };
-
-/** Serves a remote's files over HTTP, and does to each answer what a test wants. */
-class FaultServer {
-  readonly files = new Map<string, Buffer>();
-  readonly #server: http.Server;
-  asked: { name: string; range: string | undefined }[] = [];
-  /** Answers true where it has dealt with the request. */
-  fault: (name: string, times: number, response: http.ServerResponse, content: Buffer) => boolean = () => false;
-  readonly #times = new Map<string, number>();
-
-  constructor() {
-    this.#server = http.createServer((request, response) => {
-      const name = decodeURIComponent((request.url ?? '/').slice(1));
-      const content = this.files.get(name);
-      if (content === undefined) {
-        response.writeHead(404).end();
-        return;
-      }
-      if (request.method === 'HEAD') {
-        response.writeHead(200, { 'Content-Length': content.length }).end();
-        return;
-      }
-      const times = (this.#times.get(name) ?? 0) + 1;
-      this.#times.set(name, times);
-      this.asked.push({ name, range: request.headers.range });
-      if (this.fault(name, times, response, content)) return;
-      const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-      const headers = start > 0 ? { 'Content-Range': `bytes ${start}-${content.length - 1}/${content.length}` } : {};
-      response.writeHead(start > 0 ? 206 : 200, { 'Content-Length': content.length - start, ...headers });
-      response.end(content.subarray(start));
-    });
-  }
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    // It listens on a port.
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-}
+const IMPATIENT: TransferOptions = { ...QUICK, silence: 300 };
 
 describe('a remote that fails', function () {
   this.timeout(30_000);
@@ -102,14 +58,14 @@ describe('a remote that fails', function () {
   });
 
   const arrives = async () => {
-    const got = await pull(stranger, [], QUICK);
+    const got = await pull(stranger, [], IMPATIENT);
     assert.deepEqual(got.missing, []);
     assert.equal(got.records, 2);
     mustBeSound(filesIn(at('stranger', '.mlpipe')));
     assert.deepEqual((await stranger.store.verify()).problems, []);
   };
   const refuses = async (pattern: RegExp, code: string) => {
-    await assert.rejects(pull(stranger, [], QUICK), (error) => {
+    await assert.rejects(pull(stranger, [], IMPATIENT), (error) => {
       assert.ok(error instanceof MlpipeError, String(error));
       assert.match(error.message, pattern);
       assert.equal(error.code, code);
@@ -199,7 +155,7 @@ describe('a remote that fails', function () {
 
   it('by having lost an object names it, and the folder that needs it does not get its name', async () => {
     server.files.delete(largest);
-    const got = await pull(stranger, [], QUICK);
+    const got = await pull(stranger, [], IMPATIENT);
     assert.ok(got.missing.length > 0);
     const files = filesIn(at('stranger', '.mlpipe'));
     assert.ok(!files.has(largest));
@@ -216,14 +172,14 @@ describe('a remote that fails', function () {
       return true;
     };
     await assert.rejects(
-      pull(stranger, [], { ...QUICK, silence: 20_000, signal: cancel.signal }),
+      pull(stranger, [], { ...IMPATIENT, silence: 20_000, signal: cancel.signal }),
       (error) => error instanceof MlpipeError && error.code === 'cancelled' && error.exit === 130,
     );
     assert.equal(mustBeSound(filesIn(at('stranger', '.mlpipe'))).records, 0);
   });
 
   describe('while things are sent', () => {
-    const sending = (remoteInstead: MemoryRemote) => push(author, [], { ...QUICK, around: () => remoteInstead });
+    const sending = (remoteInstead: MemoryRemote) => push(author, [], { ...IMPATIENT, around: () => remoteInstead });
 
     it('at any single request leaves nothing without what it names, and the next push completes it', async () => {
       const whole = new MemoryRemote();
@@ -277,8 +233,8 @@ describe('a remote that fails', function () {
       try {
         // Enough objects that names are listed, in one folder and over all records.
         for (let index = 0; index < 20; index += 1) await withRecords(many, index + 100);
-        await push(many, [], { ...QUICK, around: () => whole });
-        sent = await push(many, [], { ...QUICK, around: () => stale });
+        await push(many, [], { ...IMPATIENT, around: () => whole });
+        sent = await push(many, [], { ...IMPATIENT, around: () => stale });
       } finally {
         many.close();
       }
@@ -295,7 +251,7 @@ describe('a remote that fails', function () {
       fs.writeFileSync(path, Buffer.alloc(fs.statSync(path).size));
       const project = openProject(broken);
       const target = new MemoryRemote();
-      await assert.rejects(push(project, [], { ...QUICK, around: () => target }), /is corrupt/);
+      await assert.rejects(push(project, [], { ...IMPATIENT, around: () => target }), /is corrupt/);
       project.close();
       assert.equal(mustBeSound(target.files).records, 0);
     });
@@ -306,7 +262,7 @@ describe('a remote that fails', function () {
       const wrong = Buffer.from(target.files.get(largest) ?? '');
       wrong.writeUInt8((wrong[5] ?? 0) ^ 1, 5);
       target.files.set(largest, wrong);
-      await push(author, [], { ...QUICK, repair: true, around: () => target });
+      await push(author, [], { ...IMPATIENT, repair: true, around: () => target });
       mustBeSound(target.files);
     });
   });

@@ -16,6 +16,7 @@ import {
   projectAt,
   pseudoRandom,
   remove,
+  tableOf,
   temporaryFolder,
   withRecords,
 } from './support.ts';
@@ -156,10 +157,20 @@ for (const kind of KINDS) {
 
     it('carries a project there and back, and again only what is new', async () => {
       const author = projectAt(at('author'), server.url, server.settings);
-      await withRecords(author, 40, kind.largeBytes);
+      await withRecords(author, 80, kind.largeBytes, tableOf(150_000));
       const sent = await push(author);
       assert.deepEqual([sent.records, sent.held], [2, []]);
-      assert.ok(sent.objects >= 46, `${sent.objects} objects`);
+      assert.ok(sent.objects >= 87, `${sent.objects} objects`);
+      await using(async (driver) => {
+        const rooms = new Map<string, number>();
+        for await (const { name } of driver.list('')) {
+          const [room = ''] = name.split('/');
+          rooms.set(room, (rooms.get(room) ?? 0) + 1);
+        }
+        const count = ['packs', 'pack-indexes', 'recipes', 'members'].map((room) => rooms.get(room));
+        assert.deepEqual(count, [2, 2, 1, 1], 'small files and chunks in packs');
+        assert.ok((rooms.get('objects') ?? 0) < 10, `${rooms.get('objects')} loose objects`);
+      });
       const again = await push(author);
       assert.deepEqual([again.objects, again.records], [0, 0]);
       author.close();

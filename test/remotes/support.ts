@@ -8,9 +8,15 @@ import type { Digest } from '../../grammar/plan/plan.ts';
 import type { RunRecord } from '../../runtime/ledger/record.ts';
 import { openProject, type Project } from '../../runtime/project.ts';
 import { namedBy } from '../../runtime/share/named.ts';
+import { type Fetched, fetchObjects } from '../../runtime/store/remotes/download.ts';
 import type { Content, Listed, RemoteDriver } from '../../runtime/store/remotes/driver.ts';
-import { parseName } from '../../runtime/store/remotes/names.ts';
-import { namedIn } from '../../runtime/store/remotes/outgoing.ts';
+import { makeRemote, mustBeMade } from '../../runtime/store/remotes/format.ts';
+import { nameOf, parseName } from '../../runtime/store/remotes/names.ts';
+import { namedIn, objectsOf } from '../../runtime/store/remotes/outgoing.ts';
+import { blobsIn, parseIndex, parseMembers, parseRecipe } from '../../runtime/store/remotes/pack-format.ts';
+import { openLine, Progress, type TransferOptions } from '../../runtime/store/remotes/transfer.ts';
+import { type Sent, sendObjects } from '../../runtime/store/remotes/upload.ts';
+import type { Store } from '../../runtime/store/store.ts';
 import { recordOf } from '../runtime/records.ts';
 
 export function temporaryFolder(): string {
@@ -29,17 +35,22 @@ export function projectAt(folder: string, url: string, more: Record<string, unkn
   return openProject(folder);
 }
 
-/** A training that read a folder of `files` files and a large one, and an evaluation of it, with their lock files. */
+/**
+ * A training that read a folder of `files` files, a large one that looks compressed and a table, and an evaluation of it,
+ * with their lock files.
+ */
 export async function withRecords(
   project: Project,
   files = 3,
   largeBytes = 0,
+  table: Uint8Array = new Uint8Array(),
 ): Promise<{ train: Digest; evaluate: Digest; data: Digest }> {
   const { store, ledger, root } = project;
   const source = join(root, 'data');
   fs.mkdirSync(source, { recursive: true });
   for (let index = 0; index < files; index += 1) fs.writeFileSync(join(source, `${index}.txt`), `file ${index}\n`);
-  if (largeBytes > 0) fs.writeFileSync(join(source, 'large.bin'), pseudoRandom(largeBytes));
+  if (largeBytes > 0) fs.writeFileSync(join(source, 'large.bin'), compressedLike(largeBytes));
+  if (table.length > 0) fs.writeFileSync(join(source, 'table.csv'), table);
   const data = await store.put(source);
   const put = async (text: string) => (await store.putBytes(text)).digest;
   const base = { plan: await put('plan'), keyParts: await put('key parts'), log: await put('log') };
@@ -65,6 +76,23 @@ export async function withRecords(
     outputs: { report: { digest: await put('report'), bytes: 6 } },
   });
   return { train, evaluate, data: data.digest };
+}
+
+/** Begins like gzip, so that it is never cut into chunks. */
+function compressedLike(bytes: number): Buffer {
+  const content = pseudoRandom(bytes);
+  content.set([0x1f, 0x8b]);
+  return content;
+}
+
+/** Rows of a table, each its own. */
+export function tableOf(rows: number, seed = 1): Buffer {
+  let state = seed;
+  const lines = Array.from({ length: rows }, (_, row) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return `${row},${state},${(state % 9973) / 7},${['setosa', 'virginica', 'versicolor'][state % 3]}\n`;
+  });
+  return Buffer.from(lines.join(''));
 }
 
 export function pseudoRandom(bytes: number): Buffer {
@@ -96,32 +124,98 @@ export function filesIn(folder: string): Map<string, Buffer> {
   );
 }
 
-/** Whatever has its name is whole, and has all that it names; where it was sent, the signature of its record, too. */
+/**
+ * Whatever has its name is whole, and has all that it names; where it was sent, the signature of its record, too. What
+ * lies in packs can be found by one who cannot list.
+ */
 export function mustBeSound(
   files: ReadonlyMap<string, Buffer>,
   { sent = false } = {},
 ): { objects: number; records: number } {
-  const has = (digest: Digest) => files.has(`objects/${digest.slice(7, 9)}/${digest.slice(9)}`);
-  const count = { objects: 0, records: 0 };
   for (const [name, content] of files) if (name.startsWith('log/checkpoints/')) mustHaveEntries(files, name, content);
-  for (const [name, content] of files) {
-    const parsed = parseName(name);
-    if (parsed === undefined || (parsed.room === 'records' && parsed.rest !== '.json')) continue;
-    assert.equal(digestOf(content), parsed.digest, `${name} holds other bytes`);
-    count[parsed.room] += 1;
-    const named = parsed.room === 'objects' ? namedIn(content) : undefined;
-    for (const part of named === undefined ? [] : [...named.parts, ...named.files.map(({ digest }) => digest)]) {
-      assert.ok(has(part), `${name} is a folder without ${part}`);
-    }
-    if (parsed.room === 'records') {
-      const { objects } = namedBy(JSON.parse(content.toString('utf8')) as RunRecord);
-      for (const object of objects) assert.ok(has(object), `the record ${name} is there without ${object}`);
-      const beginning = name.slice(0, -'json'.length);
-      const isSigned = [...files.keys()].some((each) => each.startsWith(beginning) && each.endsWith('.sig.json'));
-      assert.ok(!sent || isSigned, `the record ${name} is there without its signature`);
+  const objects = objectsIn(files);
+  const records = [...files].filter(([name]) => /^records\/..\/[0-9a-f]{62}\.json$/.test(name));
+  for (const [digest, { content }] of objects) {
+    const named = namedIn(content);
+    for (const part of named === undefined ? [] : [...named.parts, ...named.files.map((file) => file.digest)]) {
+      assert.ok(objects.has(part), `${digest} is a folder without ${part}`);
     }
   }
-  return count;
+  for (const [name, content] of records) {
+    assert.equal(digestOf(content), parseName(name)?.digest, `${name} holds other bytes`);
+    for (const object of namedBy(JSON.parse(content.toString('utf8')) as RunRecord).objects) {
+      assert.ok(objects.has(object), `the record ${name} is there without ${object}`);
+      mustBeFound(object, objects, files);
+    }
+    const beginning = name.slice(0, -'json'.length);
+    const isSigned = [...files.keys()].some((each) => each.startsWith(beginning) && each.endsWith('.sig.json'));
+    assert.ok(!sent || isSigned, `the record ${name} is there without its signature`);
+  }
+  return { objects: objects.size, records: records.length };
+}
+
+interface FoundObject {
+  content: Buffer;
+  /** Nothing where it is found by its own name. */
+  indexes: Set<Digest> | undefined;
+}
+
+/** Every object, loose or packed, after a look whether all names are true. */
+function objectsIn(files: ReadonlyMap<string, Buffer>): Map<Digest, FoundObject> {
+  const objects = new Map<Digest, FoundObject>();
+  const packAt = (pack: Digest) => {
+    const content = files.get(nameOf('packs', pack));
+    assert.ok(content, `the pack ${pack} is not there`);
+    return content;
+  };
+  for (const [name, content] of files) {
+    const { room, digest } = parseName(name) ?? {};
+    if (digest === undefined || room === undefined) continue;
+    if (room === 'objects' || room === 'packs' || room === 'pack-indexes') {
+      assert.equal(digestOf(content), digest, `${name} holds other bytes`);
+    }
+    if (room === 'objects') objects.set(digest, { content, indexes: undefined });
+    if (room === 'recipes') {
+      const recipe = parseRecipe(content, digest);
+      assert.ok(recipe, `${name} is no recipe`);
+      const parts = recipe.spans.map(({ pack, offset, bytes }) => packAt(pack).subarray(offset, offset + bytes));
+      const whole = Buffer.concat(parts);
+      assert.equal(digestOf(whole), digest, `${name} makes something else`);
+      objects.set(digest, { content: whole, indexes: undefined });
+    }
+    if (room === 'pack-indexes') {
+      const index = parseIndex(content);
+      assert.ok(index, `${name} is no index`);
+      for (const blob of blobsIn(index)) {
+        const part = packAt(index.pack).subarray(blob.offset, blob.offset + blob.bytes);
+        assert.equal(digestOf(part), blob.digest, `${name} lies about its pack`);
+        const found = objects.get(blob.digest);
+        if (index.holds !== 'objects' || (found && !found.indexes)) continue;
+        objects.set(blob.digest, { content: part, indexes: (found?.indexes ?? new Set<Digest>()).add(digest) });
+      }
+    }
+  }
+  return objects;
+}
+
+/** By name, or by the members of the folder that a record names. */
+function mustBeFound(
+  root: Digest,
+  objects: ReadonlyMap<Digest, FoundObject>,
+  files: ReadonlyMap<string, Buffer>,
+): void {
+  assert.equal(objects.get(root)?.indexes, undefined, `${root} cannot be found by its name`);
+  const members = parseMembers(files.get(nameOf('members', root)) ?? Buffer.alloc(0), root) ?? [];
+  const visit = (digest: Digest): void => {
+    const named = namedIn(objects.get(digest)?.content);
+    for (const inside of named === undefined ? [] : [...named.parts, ...named.files.map((file) => file.digest)]) {
+      const indexes = objects.get(inside)?.indexes;
+      const isFound = indexes === undefined || members.some((index) => indexes.has(index));
+      assert.ok(isFound, `${inside} cannot be found by the members of ${root}`);
+      visit(inside);
+    }
+  };
+  visit(root);
 }
 
 /** A checkpoint is never there without the entries that it stands for. */
@@ -145,6 +239,8 @@ export class MemoryRemote implements RemoteDriver {
   readonly abilities = { list: true, write: true, pageSize: 1000, concurrency: { first: 4, most: 8 } };
   readonly files: Map<string, Buffer>;
   readonly calls = { list: 0, pages: 0, head: 0, get: 0, put: 0 };
+  /** Of what was put, whether or not it was there. */
+  bytes = 0;
 
   constructor(files = new Map<string, Buffer>()) {
     this.files = files;
@@ -170,6 +266,7 @@ export class MemoryRemote implements RemoteDriver {
     this.calls.put += 1;
     const chunks: Uint8Array[] = [];
     for await (const chunk of content.read()) chunks.push(chunk);
+    this.bytes += content.bytes;
     if (this.files.has(name) && !replace) return 'present';
     this.files.set(name, Buffer.concat(chunks));
     return 'created';
@@ -182,6 +279,36 @@ export class MemoryRemote implements RemoteDriver {
   async settle() {}
   async close() {}
 }
+
+/** Sends from a store, as `push` does, to a remote that is made where it is not. */
+export async function send(
+  store: Store,
+  roots: readonly Digest[],
+  driver: RemoteDriver,
+  options: TransferOptions & { repair?: boolean } = {},
+): Promise<Sent> {
+  const line = openLine(driver, { ...QUICK, ...options });
+  await makeRemote(line);
+  return sendObjects(objectsOf(store.folder), roots, line, new Progress(line, 'up'), {
+    store: store.folder,
+    ...(options.repair ? { repair: true } : {}),
+  });
+}
+
+/** Fetches into a store, as `pull` does. */
+export async function receive(
+  store: Store,
+  roots: readonly Digest[],
+  driver: RemoteDriver,
+  options: TransferOptions = {},
+): Promise<Fetched> {
+  const line = openLine(driver, { ...QUICK, ...options });
+  await mustBeMade(line);
+  return fetchObjects(store.folder, roots, line, new Progress(line, 'down'));
+}
+
+/** Patience for a test. */
+export const QUICK: TransferOptions = { retry: { tries: 4, firstPause: 1, longestPause: 5 }, silence: 2000 };
 
 export async function* piecesOf(content: Buffer, size = 65_536): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);

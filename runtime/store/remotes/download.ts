@@ -9,9 +9,16 @@ import { nodeFileSystem } from '../filesystem.ts';
 import { objectFolder } from '../layout.ts';
 import { looksLikeManifest } from '../manifest.ts';
 import type { ObjectSource } from '../source.ts';
+import { PackBook } from './book.ts';
 import { inParallel } from './concurrency.ts';
+import type { KnownPack } from './digest-table.ts';
+import { corruptOnRemote } from './failure.ts';
+import { nameOf } from './names.ts';
 import { type Named, namedIn, objectsOf } from './outgoing.ts';
+import { parseMembers } from './pack-format.ts';
+import { readDescription } from './ranges.ts';
 import { receiveObject } from './receive.ts';
+import { type PackedWish, receivePacked, spanAt } from './receive-packed.ts';
 import type { Line, Progress } from './transfer.ts';
 
 /** So many files, or so much, get their names together. */
@@ -49,15 +56,25 @@ interface Wanted {
   bytes?: Bytes;
 }
 
+interface Absent {
+  wanted: Wanted;
+  /** May be one; what a folder names as a file is none. */
+  folder: boolean;
+}
+
 class Download {
   readonly #store: string;
   readonly #line: Line;
   readonly #progress: Progress;
   readonly #source: ObjectSource;
   readonly #objects: ContentFolder;
+  /** Nothing where the remote has no packs. */
+  readonly #book: PackBook | undefined;
   /** Manifests that wait for what they name. */
   readonly #held = new Map<Digest, { staged: Staged; named: Named }>();
   readonly #missing = new Set<Digest>();
+  /** Did not come out right of their packs. */
+  readonly #wrong = new Set<Digest>();
   #batch: Staged[] = [];
   #batchBytes = 0;
   #objectsFetched = 0;
@@ -70,17 +87,21 @@ class Download {
     this.#progress = progress;
     this.#source = objectsOf(store);
     this.#objects = objectFolder(nodeFileSystem, store);
+    this.#book = line.chunking === undefined ? undefined : new PackBook(store, line);
   }
 
   async all(roots: readonly Digest[]): Promise<Fetched> {
     const seen = new Set<Digest>();
     let round: Wanted[] = roots.map((digest) => ({ digest }));
+    let root = true;
     // Files among them are files for certain; only what was asked for by name and parts may be folders.
     for (let next: { folders: Wanted[]; files: Wanted[] } = { folders: round, files: [] }; ; ) {
       round = unseen(next.folders, seen);
       const files = unseen(next.files, seen);
       if (round.length + files.length === 0) break;
       next = await this.#fetchRound(round, files);
+      if (root) await this.#learn(this.#foldersThatLack(round));
+      root = false;
     }
     this.#publishBatch();
     this.#publishManifests();
@@ -90,6 +111,17 @@ class Download {
       present: this.#present,
       missing: this.#missing,
     };
+  }
+
+  /** Of these, folders with something in them that is not here. */
+  #foldersThatLack(wanted: readonly Wanted[]): Digest[] {
+    const lacks = (digest: Digest) => !this.#source.has(digest);
+    return wanted
+      .map(({ digest }) => digest)
+      .filter((digest) => {
+        const named = this.#held.get(digest)?.named ?? (lacks(digest) ? undefined : namedIn(this.#source.head(digest)));
+        return named !== undefined && (named.parts.length > 0 || named.files.some((file) => lacks(file.digest)));
+      });
   }
 
   discard(): void {
@@ -102,7 +134,7 @@ class Download {
       next.folders.push(...named.parts.map((digest) => ({ digest })));
       next.files.push(...named.files);
     };
-    const absent: { wanted: Wanted; folder: boolean }[] = [];
+    const absent: Absent[] = [];
     for (const [list, folder] of [
       [folders, true],
       [files, false],
@@ -120,35 +152,105 @@ class Download {
       this.#progress.objectsTotal + absent.length,
       this.#progress.bytesTotal + absent.reduce((sum, { wanted }) => sum + (wanted.bytes ?? 0), 0),
     );
+    const loose = await this.#fetchPacked(absent, goOn);
+    const lacking = await this.#fetchLoose(loose, goOn);
+    // Where the packs are that hold them nothing has told; a listing does.
+    const lost = lacking.length > 0 && this.#book ? await this.#fetchListed(lacking, goOn) : lacking;
+    for (const { wanted } of lost) this.#missing.add(wanted.digest);
+    return next;
+  }
+
+  /** Whatever lies in packs of which we know. Answers the rest. */
+  async #fetchPacked(absent: readonly Absent[], goOn: (named: Named) => void): Promise<Absent[]> {
+    const [packed, loose] = [[] as PackedWish<Absent & { in: KnownPack }>[], [] as Absent[]];
+    for (const each of absent) {
+      const place = this.#book?.object(each.wanted.digest);
+      if (place) packed.push({ digest: each.wanted.digest, item: { ...each, in: place.in }, ...spanAt(place) });
+      else loose.push(each);
+    }
+    const left = await receivePacked(packed, this.#line, ({ item }, content) => {
+      const { digest } = item.wanted;
+      this.#progress.bytes += content.length;
+      this.#progress.tell();
+      const staged = this.#objects.stage(digest, content, !nodeFileSystem.syncsEverything);
+      const named = this.#arrived(staged, content.length, item.folder ? content : undefined);
+      if (named) goOn(named);
+    });
+    for (const { wish, why } of left) {
+      if (why === 'gone') this.#book?.forget(wish.item.in);
+      else this.#wrong.add(wish.digest);
+    }
+    return [...loose, ...left.map(({ wish }) => wish.item)];
+  }
+
+  /** Each by itself. Answers those that the remote does not have so. */
+  async #fetchLoose(absent: readonly Absent[], goOn: (named: Named) => void): Promise<Absent[]> {
+    const lacking: Absent[] = [];
     await inParallel(
       absent,
       this.#line.pace,
-      async ({ wanted, folder }, signal) => {
-        const named = await this.#fetchOne(wanted, folder, signal);
+      async (each, signal) => {
+        const { digest, bytes } = each.wanted;
+        const staged = await receiveObject(this.#store, digest, bytes, this.#line, signal, (count) => {
+          this.#progress.bytes += count;
+          this.#progress.tell();
+        });
+        if (staged === undefined) {
+          lacking.push(each);
+          return;
+        }
+        const size = fs.statSync(staged.temporary).size;
+        const mayBeFolder = each.folder && size <= LARGEST_MANIFEST;
+        const named = this.#arrived(staged, size, mayBeFolder ? fs.readFileSync(staged.temporary) : undefined);
         if (named) goOn(named);
       },
       this.#line.signal,
     );
-    return next;
+    return lacking;
   }
 
-  async #fetchOne({ digest, bytes }: Wanted, folder: boolean, signal: AbortSignal): Promise<Named | undefined> {
-    const staged = await receiveObject(this.#store, digest, bytes, this.#line, signal, (count) => {
-      this.#progress.bytes += count;
-      this.#progress.tell();
-    });
-    if (staged === undefined) {
-      this.#missing.add(digest);
-      return undefined;
+  async #fetchListed(lacking: readonly Absent[], goOn: (named: Named) => void): Promise<Absent[]> {
+    await this.#book?.loadAll();
+    const lost = await this.#fetchPacked(lacking, goOn);
+    const { address } = this.#line.driver;
+    const wrong = lost.find(({ wanted }) => this.#wrong.has(wanted.digest));
+    if (wrong) throw corruptOnRemote(address, `the object ${wrong.wanted.digest}`, 'its pack is damaged');
+    const [first] = lost;
+    const [unreadable] = this.#book?.unreadable ?? [];
+    // What lies in a pack whose index is damaged nobody can tell; so what is lacking may well be there.
+    if (first && unreadable) {
+      throw corruptOnRemote(address, `the index ${unreadable}`, `it should tell where ${first.wanted.digest} lies`);
     }
-    const size = fs.statSync(staged.temporary).size;
+    return lost;
+  }
+
+  /** Before what a folder names is asked for: which packs hold it. Nothing is lost where that cannot be read. */
+  async #learn(folders: readonly Digest[]): Promise<void> {
+    const book = this.#book;
+    if (book === undefined) return;
+    const indexes = new Set<Digest>();
+    await inParallel(
+      folders,
+      this.#line.pace,
+      async (folder, signal) => {
+        const found = await readDescription(this.#line, nameOf('members', folder), signal, (content) =>
+          parseMembers(content, folder),
+        );
+        if (typeof found !== 'string') for (const index of found) indexes.add(index);
+      },
+      this.#line.signal,
+    );
+    await book.load([...indexes]);
+  }
+
+  /** @param content where it may be a folder */
+  #arrived(staged: Staged, size: Bytes, content: Buffer | undefined): Named | undefined {
     this.#objectsFetched += 1;
     this.#bytes += size;
     this.#progress.objects += 1;
-    const content = folder && size <= LARGEST_MANIFEST ? fs.readFileSync(staged.temporary) : undefined;
     const named = content && looksLikeManifest(content) ? namedIn(content) : undefined;
     if (named) {
-      this.#held.set(digest, { staged, named });
+      this.#held.set(staged.digest, { staged, named });
       return named;
     }
     this.#batch.push(staged);

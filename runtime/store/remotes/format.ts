@@ -1,11 +1,27 @@
 /** Says what a remote is, and makes one. */
+import { canonicalJson } from '../../../grammar/plan/canonical.ts';
 import { EXIT, MlpipeError } from '../../errors.ts';
+import { CHUNKING, type Chunking, isChunking } from './chunker.ts';
 import { bytesOf, contentOf } from './driver.ts';
 import { remoteFailure } from './failure.ts';
-import { FORMAT_NAME, REMOTE_FORMAT } from './names.ts';
+import { FORMAT_NAME } from './names.ts';
 import type { Line } from './transfer.ts';
 
-/** Whether something is there, in the format that this mlpipe knows. @throws MlpipeError `remote-format` */
+/** Every object is a file of its own. It is still read and written, and no packs are sent to it. */
+const LOOSE = 'mlpipe-remote/1';
+/** The second line says how chunks are cut, and what one must know to read it. */
+const PACKED = 'mlpipe-remote/2';
+/** What a reader has to know. A later mlpipe adds a word here for what this one could not read. */
+const FEATURES: readonly string[] = ['chunks', 'packs'];
+
+/** The format file of a new remote. */
+export const NEW_FORMAT = `${PACKED}\n${canonicalJson({ chunks: CHUNKING, features: FEATURES })}\n`;
+
+/**
+ * Whether something is there, in a format that this mlpipe knows. The line knows from then on which one.
+ *
+ * @throws MlpipeError `remote-format`
+ */
 export async function isMade(line: Line): Promise<boolean> {
   const { driver } = line;
   const content = await talking(line, () =>
@@ -15,27 +31,49 @@ export async function isMade(line: Line): Promise<boolean> {
     }),
   );
   if (content === undefined) return false;
-  const format = content.toString('utf8').trim();
-  if (format === REMOTE_FORMAT) return true;
-  throw new MlpipeError(
-    `${driver.address} has the format ${JSON.stringify(format.slice(0, 60))}; this mlpipe knows ${REMOTE_FORMAT}.`,
-    {
-      code: 'remote-format',
-      todo: 'Use the version of mlpipe that made it, or a newer one; or name an empty folder.',
-      exit: EXIT.usage,
-    },
-  );
+  line.chunking = chunkingIn(content.toString('utf8').trim(), driver.address);
+  return true;
+}
+
+/** How chunks are cut there; nothing where there are none. */
+function chunkingIn(text: string, address: string): Chunking | undefined {
+  const [format = '', second = ''] = text.split('\n');
+  if (format === LOOSE && second === '') return undefined;
+  if (format !== PACKED) throw unknownFormat(address, `has the format ${JSON.stringify(format.slice(0, 60))}`);
+  const { chunks, features } = settingsIn(second);
+  const unknown = Array.isArray(features) ? features.filter((each) => !FEATURES.includes(String(each))) : [second];
+  if (unknown.length > 0) throw unknownFormat(address, `uses ${JSON.stringify(unknown).slice(0, 60)}`);
+  if (!isChunking(chunks)) throw unknownFormat(address, `cuts chunks by ${JSON.stringify(chunks)?.slice(0, 60)}`);
+  return chunks;
+}
+
+function settingsIn(line: string): { chunks?: unknown; features?: unknown } {
+  try {
+    const settings: unknown = JSON.parse(line);
+    return typeof settings === 'object' && settings !== null ? settings : {};
+  } catch {
+    // Said by the caller, who finds nothing in it.
+    return {};
+  }
+}
+
+function unknownFormat(address: string, what: string): MlpipeError {
+  return new MlpipeError(`${address} ${what}; this mlpipe knows ${LOOSE} and ${PACKED} with ${FEATURES.join(', ')}.`, {
+    code: 'remote-format',
+    todo: 'Use the version of mlpipe that made it, or a newer one; or name an empty folder.',
+    exit: EXIT.usage,
+  });
 }
 
 /** The format comes first: what has none has nothing of ours. */
 export async function makeRemote(line: Line): Promise<void> {
   if (await isMade(line)) return;
   await talking(line, async () => {
-    await line.attempt(({ signal }) =>
-      line.driver.put(FORMAT_NAME, contentOf(Buffer.from(`${REMOTE_FORMAT}\n`)), { signal }),
-    );
+    await line.attempt(({ signal }) => line.driver.put(FORMAT_NAME, contentOf(Buffer.from(NEW_FORMAT)), { signal }));
     await line.driver.settle();
   });
+  // Another may have made it meanwhile, and otherwise.
+  await isMade(line);
 }
 
 /** @throws MlpipeError `remote-empty` */

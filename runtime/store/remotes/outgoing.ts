@@ -1,6 +1,7 @@
 /** What a store has to send: content that is checked while it is read, and the tree of what a digest stands for. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import { objectCorrupt, objectMissing } from '../errors.ts';
 import { nodeFileSystem } from '../filesystem.ts';
@@ -52,6 +53,14 @@ export function contentOfObject(source: ObjectSource, digest: Digest, bytes: Byt
       }
     },
   };
+}
+
+/** All of a small object. @throws MlpipeError `object-missing`, `object-corrupt` */
+export function readObject(source: ObjectSource, digest: Digest): Buffer {
+  const found = source.read(digest);
+  if (found === undefined) throw objectMissing(digest);
+  if (digestOf(found.content) === digest) return found.content;
+  throw objectCorrupt(digest, found.path, 'holds bytes that do not fit its digest');
 }
 
 /** What a folder's manifest names; nothing for a file. */

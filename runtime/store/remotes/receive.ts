@@ -1,11 +1,14 @@
 /** Fetches one object: by range from where it broke off, hashed on the way, stored only when its digest fits. */
 import { createHash } from 'node:crypto';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
+import { MlpipeError } from '../../errors.ts';
 import type { Staged } from '../content.ts';
 import { RemoteFault } from './driver.ts';
 import { corruptOnRemote, remoteFailure } from './failure.ts';
 import { Arrival } from './incoming.ts';
 import { nameOf } from './names.ts';
+import { CHUNKED_FROM } from './pack-format.ts';
+import { receiveByRecipe } from './recipes.ts';
 import { guarded } from './retry.ts';
 import type { Line } from './transfer.ts';
 
@@ -13,11 +16,41 @@ import type { Line } from './transfer.ts';
 const WRONG_TWICE = 2;
 
 /**
+ * By its own name, or by its recipe: whichever is likelier first. Where one of them is damaged the other may be whole.
+ *
  * @param expected how large it is, where that is known
  * @returns a file that waits for its name, or nothing where the remote has no such object
  * @throws MlpipeError `remote-corrupt`, `remote-unreachable`, `remote-denied`, `remote-failed`
  */
 export async function receiveObject(
+  store: string,
+  digest: Digest,
+  expected: Bytes | undefined,
+  line: Line,
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: Bytes) => void,
+): Promise<Staged | undefined> {
+  const loose = () => receiveLoose(store, digest, expected, line, signal, onBytes);
+  if (line.chunking === undefined || (expected ?? CHUNKED_FROM) < CHUNKED_FROM) return loose();
+  const byRecipe = () => receiveByRecipe(store, digest, line, signal, onBytes);
+  let failure: { error: unknown } | undefined;
+  for (const way of expected === undefined ? [loose, byRecipe] : [byRecipe, loose]) {
+    try {
+      const staged = await way();
+      if (staged) return staged;
+    } catch (error) {
+      if (!(error instanceof MlpipeError && WRONG.includes(error.code))) throw error;
+      failure ??= { error };
+    }
+  }
+  // A pack that is gone is as if the object had never been there.
+  if (failure && !(failure.error instanceof MlpipeError && failure.error.code === 'remote-lacks')) throw failure.error;
+  return undefined;
+}
+
+const WRONG: readonly string[] = ['remote-corrupt', 'remote-lacks'];
+
+async function receiveLoose(
   store: string,
   digest: Digest,
   expected: Bytes | undefined,
@@ -51,7 +84,8 @@ export async function receiveObject(
       throw corruptOnRemote(driver.address, subject, found);
     }, signal);
     if (!found) {
-      arrival.leave(false);
+      // What is there of it may have come by its recipe, which goes on with it.
+      arrival.leave(line.chunking !== undefined);
       return undefined;
     }
   } catch (error) {

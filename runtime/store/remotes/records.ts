@@ -12,8 +12,7 @@ import { remoteFailure } from './failure.ts';
 import { nameOf } from './names.ts';
 import { presentOn } from './presence.ts';
 import { type ArrivedRecord, fitsName, LARGEST, RECORD } from './records-in.ts';
-import type { Line, Progress } from './transfer.ts';
-import { settled } from './upload.ts';
+import { type Line, type Progress, settled } from './transfer.ts';
 
 export interface SendOptions {
   /** Trusts nothing that is there: it is read again, and replaced where its bytes are wrong. */

@@ -1,7 +1,9 @@
 /** One remote in use: its driver, how patient we are with it, and how much at once. */
 import type { Bytes } from '../../../grammar/plan/plan.ts';
+import type { Chunking } from './chunker.ts';
 import { adaptingPace, type Pace } from './concurrency.ts';
 import type { RemoteDriver } from './driver.ts';
+import { remoteFailure } from './failure.ts';
 import { persistently, type RetryOptions, watchdog } from './retry.ts';
 
 /** What is sent or fetched, as it goes on. */
@@ -34,6 +36,8 @@ export interface Line {
   pace: Pace;
   signal: AbortSignal | undefined;
   options: TransferOptions;
+  /** How the remote's chunks are cut; nothing where it has neither chunks nor packs. Known when its format is. */
+  chunking: Chunking | undefined;
   /** Tries again what may pass, and ends what falls silent. */
   attempt<Result>(
     work: (guard: { signal: AbortSignal; alive: () => void }) => Promise<Result>,
@@ -48,6 +52,7 @@ export function openLine(driver: RemoteDriver, options: TransferOptions = {}): L
     pace,
     signal: options.signal,
     options,
+    chunking: undefined,
     attempt(work, signal = options.signal) {
       return persistently(
         async () => {
@@ -62,6 +67,15 @@ export function openLine(driver: RemoteDriver, options: TransferOptions = {}): L
       );
     },
   };
+}
+
+/** Whatever was sent is durable from here on. */
+export async function settled(line: Line): Promise<void> {
+  try {
+    await line.driver.settle();
+  } catch (error) {
+    throw remoteFailure(line.driver.address, 'what was just sent', error);
+  }
 }
 
 /** A driver that does not heed its signal is left behind. */

@@ -4,16 +4,21 @@
  */
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import type { ObjectSource } from '../source.ts';
+import { PackBook } from './book.ts';
 import { inParallel } from './concurrency.ts';
 import { remoteFailure } from './failure.ts';
+import { isCompressed } from './media.ts';
 import { nameOf } from './names.ts';
-import { contentOfObject, type Named, namedIn } from './outgoing.ts';
-import { presentOn } from './presence.ts';
-import { isWhole } from './receive.ts';
-import type { Line, Progress } from './transfer.ts';
+import { contentOfObject } from './outgoing.ts';
+import { CHUNKED_FROM, PACKED_BELOW, WORTH_PACKING } from './pack-format.ts';
+import { mend } from './repair.ts';
+import { type Line, type Progress, settled } from './transfer.ts';
+import { sendPacked } from './upload-packed.ts';
+import { arrange, type Leaving, planUpload, type UploadPlan } from './upload-plan.ts';
 
 export interface Sent {
   objects: number;
+  /** What went over the line, packs' indexes and the like among it. */
   bytes: Bytes;
   /** Were there already. */
   present: number;
@@ -21,57 +26,99 @@ export interface Sent {
   missing: Set<Digest>;
 }
 
-interface Known {
-  bytes: Bytes;
-  named?: Named;
-  /** Files have none, parts less than what is made of them. */
-  depth: number;
+export interface SendOptions {
+  /** The `.mlpipe` folder that keeps copies of what the remote says of its packs. */
+  store: string;
+  /** Trusts nothing that is there: it is read again, and replaced where its bytes are wrong. */
+  repair?: boolean;
 }
 
-/**
- * @param roots what is to be there in the end, with everything that it names
- * @param repair trusts nothing that is there: it is read again, and replaced where its bytes are wrong
- */
+/** @param roots what is to be there in the end, with everything that it names */
 export async function sendObjects(
   source: ObjectSource,
   roots: readonly Digest[],
   line: Line,
   progress: Progress,
-  options: { repair?: boolean } = {},
+  { store, repair = false }: SendOptions,
 ): Promise<Sent> {
-  const plan = await planUpload(source, roots, line, options.repair ?? false);
+  const book = line.chunking === undefined ? undefined : new PackBook(store, line);
+  const plan = await planUpload(source, roots, line, book, repair);
+  let bytes = repair ? await mend(source, plan, line, book) : 0;
+  if (!repair) for (const [digest] of plan.folders) if (!plan.absent.has(digest)) plan.folders.delete(digest);
+  arrange(plan);
   const waiting = [...plan.absent].filter(([digest]) => !plan.missing.has(digest));
-  const total = waiting.reduce((sum, [, { bytes }]) => sum + bytes, 0);
+  const total = waiting.reduce((sum, [, known]) => sum + known.bytes, 0);
   progress.begin('objects', waiting.length, total);
   const deepest = waiting.reduce((most, [, { depth }]) => Math.max(most, depth), 0);
   for (let depth = 0; depth <= deepest; depth += 1) {
-    // Large ones first: what is begun last should not take longest.
-    const level = waiting
-      .filter(([, known]) => known.depth === depth)
-      .sort(([, one], [, other]) => other.bytes - one.bytes);
-    if (level.length === 0) continue;
-    await inParallel(
-      level,
-      line.pace,
-      async ([digest, { bytes }], signal) => {
-        await sendObject(source, digest, bytes, line, signal, plan.replace.has(digest));
-        progress.objects += 1;
-        progress.bytes += bytes;
-        progress.tell();
-      },
-      line.signal,
-    );
-    await settled(line);
+    const level = waiting.filter(([, known]) => known.depth === depth);
+    const { packed, chunked, loose } = divide(source, level, plan, line);
+    if (book) bytes += await sendPacked({ source, line, book, plan, progress }, { packed, chunked, level, repair });
+    bytes += await sendLoose(source, loose, plan, line, progress);
   }
-  return { objects: waiting.length, bytes: total, present: plan.present, missing: plan.missing };
+  for (const name of plan.obsolete) await removed(name, line);
+  return { objects: waiting.length, bytes, present: plan.present, missing: plan.missing };
 }
 
-/** Whatever was sent is durable from here on. */
-export async function settled(line: Line): Promise<void> {
+/** In which of three ways each of them goes. */
+function divide(
+  source: ObjectSource,
+  level: readonly Leaving[],
+  { replace }: UploadPlan,
+  line: Line,
+): { packed: Leaving[]; chunked: Leaving[]; loose: Leaving[] } {
+  const ways = { packed: [] as Leaving[], chunked: [] as Leaving[], loose: [] as Leaving[] };
+  for (const leaving of level) {
+    const [digest, { bytes, named, root }] = leaving;
+    // What lies there by its name and is wrong must go: readers would find it.
+    const mayBePacked = line.chunking !== undefined && replace.get(digest)?.as !== 'loose';
+    // Lists are fetched before what they name, so that a hundred of them should be one request, too.
+    const isSmall = bytes < (named === undefined ? PACKED_BELOW : CHUNKED_FROM);
+    if (mayBePacked && !root && isSmall) ways.packed.push(leaving);
+    else if (mayBePacked && named === undefined && isWorthChunks(source, digest, bytes, line))
+      ways.chunked.push(leaving);
+    else ways.loose.push(leaving);
+  }
+  if (ways.packed.length < WORTH_PACKING) ways.loose.push(...ways.packed.splice(0));
+  return ways;
+}
+
+/** Without a listing nobody knows which chunks are there, so that none would be saved. */
+function isWorthChunks(source: ObjectSource, digest: Digest, bytes: Bytes, line: Line): boolean {
+  return line.driver.abilities.list && bytes >= CHUNKED_FROM && !isCompressed(source.head(digest) ?? Buffer.alloc(0));
+}
+
+async function sendLoose(
+  source: ObjectSource,
+  loose: readonly Leaving[],
+  plan: UploadPlan,
+  line: Line,
+  progress: Progress,
+): Promise<Bytes> {
+  if (loose.length === 0) return 0;
+  // Large ones first: what is begun last should not take longest.
+  const sorted = [...loose].sort(([, one], [, other]) => other.bytes - one.bytes);
+  await inParallel(
+    sorted,
+    line.pace,
+    async ([digest, { bytes }], signal) => {
+      await sendObject(source, digest, bytes, line, signal, plan.replace.has(digest));
+      progress.objects += 1;
+      progress.bytes += bytes;
+      progress.tell();
+    },
+    line.signal,
+  );
+  await settled(line);
+  return loose.reduce((sum, [, { bytes }]) => sum + bytes, 0);
+}
+
+async function removed(name: string, line: Line): Promise<void> {
   try {
-    await line.driver.settle();
+    await line.attempt(({ signal }) => line.driver.delete(name, signal));
   } catch (error) {
-    throw remoteFailure(line.driver.address, 'what was just sent', error);
+    if (line.signal?.aborted) throw error;
+    throw remoteFailure(line.driver.address, `the file \`${name}\``, error);
   }
 }
 
@@ -100,125 +147,4 @@ async function* telling(chunks: AsyncIterable<Uint8Array>, alive: () => void): A
     alive();
     yield chunk;
   }
-}
-
-interface UploadPlan {
-  absent: Map<Digest, Known>;
-  replace: Set<Digest>;
-  missing: Set<Digest>;
-  present: number;
-}
-
-/** Goes down from the roots, and no further where the remote has a folder's manifest: what it names came before it. */
-async function planUpload(
-  source: ObjectSource,
-  roots: readonly Digest[],
-  line: Line,
-  repair: boolean,
-): Promise<UploadPlan> {
-  const plan: UploadPlan = { absent: new Map(), replace: new Set(), missing: new Set(), present: 0 };
-  const { signal } = line;
-  const seen = new Set<Digest>();
-  let round = [...new Set(roots)];
-  // What records name is asked for by name, too; once a listing was wrong there, none is believed any more.
-  for (let confirm = true; round.length > 0; ) {
-    for (const digest of round) seen.add(digest);
-    const { there, stale } = await whatIsThere(round, confirm, line);
-    confirm = stale;
-    const next = new Set<Digest>();
-    for (const digest of round) {
-      signal?.throwIfAborted();
-      const bytes = source.size(digest);
-      const remote = there.get(digest);
-      const wrong = remote !== undefined && bytes !== undefined && remote !== bytes;
-      const trusted = remote !== undefined && !wrong && !(repair && bytes !== undefined);
-      if (trusted) {
-        plan.present += 1;
-        continue;
-      }
-      if (bytes === undefined) {
-        plan.missing.add(digest);
-        continue;
-      }
-      const named = namedIn(source.head(digest));
-      for (const child of named === undefined ? [] : [...named.parts, ...named.files.map((file) => file.digest)]) {
-        if (!seen.has(child)) next.add(child);
-      }
-      if (repair && !wrong && remote !== undefined && (await isWhole(line, digest))) {
-        plan.present += 1;
-        continue;
-      }
-      if (remote !== undefined) plan.replace.add(digest);
-      plan.absent.set(digest, { bytes, depth: 0, ...(named === undefined ? {} : { named }) });
-    }
-    round = [...next];
-  }
-  arrange(plan);
-  return plan;
-}
-
-async function whatIsThere(
-  round: readonly Digest[],
-  confirm: boolean,
-  line: Line,
-): Promise<{ there: Map<Digest, Bytes>; stale: boolean }> {
-  const { driver, pace, signal, options } = line;
-  const asked = { pace, ...(options.retry ? { retry: options.retry } : {}), ...(signal ? { signal } : {}) };
-  const names = new Map(round.map((digest) => [nameOf('objects', digest), digest]));
-  try {
-    let stale = false;
-    const found = await presentOn(driver, [...names.keys()], asked);
-    const listed = [...found].filter(([, { seen }]) => seen === 'list').map(([name]) => name);
-    const ask = (some: readonly string[]) =>
-      inParallel(
-        some,
-        pace,
-        async (name, inner) => {
-          const bytes = await line.attempt(({ signal: guard }) => driver.head(name, guard), inner);
-          if (bytes === undefined) {
-            stale = true;
-            found.delete(name);
-          } else found.set(name, { bytes, seen: 'head' });
-        },
-        signal,
-      );
-    // A listing may still show what is gone. A sample tells whether it does; then, and of what records name, all is asked.
-    const sample = confirm ? listed : everySoManieth(listed, SAMPLE);
-    await ask(sample);
-    if (stale && sample.length < listed.length) await ask(listed);
-    const there = new Map(
-      [...found].flatMap(([name, { bytes }]) => {
-        const digest = names.get(name);
-        return digest === undefined ? [] : [[digest, bytes] as const];
-      }),
-    );
-    return { there, stale };
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw remoteFailure(driver.address, 'the question what is there', error);
-  }
-}
-
-/** So many of a listing's names are asked for by themselves. */
-const SAMPLE = 16;
-
-function everySoManieth<Item>(items: readonly Item[], count: number): Item[] {
-  const step = Math.max(1, Math.floor(items.length / count));
-  return items.filter((_, index) => index % step === 0).slice(0, count);
-}
-
-/** Gives each manifest its depth, and counts as missing what needs something that is missing. */
-function arrange({ absent, missing }: UploadPlan): void {
-  const done = new Set<Digest>();
-  const visit = (digest: Digest): number => {
-    const known = absent.get(digest);
-    if (known === undefined || done.has(digest)) return known?.depth ?? -1;
-    done.add(digest);
-    if (known.named === undefined) return 0;
-    const children = [...known.named.parts, ...known.named.files.map((file) => file.digest)];
-    known.depth = 1 + Math.max(0, ...known.named.parts.map(visit));
-    if (children.some((child) => missing.has(child))) missing.add(digest);
-    return known.depth;
-  };
-  for (const digest of absent.keys()) visit(digest);
 }

@@ -1,0 +1,96 @@
+/** Large objects that lie in packs: put together again from the ranges that their recipes name. */
+import { createHash } from 'node:crypto';
+import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
+import type { Staged } from '../content.ts';
+import { corruptOnRemote, notOnRemote } from './failure.ts';
+import { Arrival } from './incoming.ts';
+import { nameOf } from './names.ts';
+import { parseRecipe, type Recipe, type Span } from './pack-format.ts';
+import { inOrder, piecesOf, readDescription, readRange, requestsFor } from './ranges.ts';
+import type { Line } from './transfer.ts';
+
+/** Ranges of one object under way at once. */
+const AHEAD = 4;
+const WRONG_TWICE = 2;
+
+export function readRecipe(
+  line: Line,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Recipe | 'absent' | 'wrong'> {
+  return readDescription(line, nameOf('recipes', digest), signal, (content) => parseRecipe(content, digest));
+}
+
+/** The content from `start` on. @throws MlpipeError `remote-lacks` where a pack is gone, and what `readRange` throws */
+async function* contentBy(
+  recipe: Recipe,
+  start: Bytes,
+  line: Line,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  const requests = requestsFor(piecesOf(from(recipe.spans, start)));
+  for await (const { request, answer } of inOrder(
+    requests,
+    AHEAD,
+    (each, inner) => readRange(line, each, inner),
+    signal,
+  )) {
+    if (answer === undefined) throw notOnRemote(line.driver.address, `pack ${request.pack}`);
+    for (const { offset, bytes } of request.parts) {
+      const at = offset - request.offset;
+      yield answer.subarray(at, at + bytes);
+    }
+  }
+}
+
+function* from(spans: Iterable<Span>, start: Bytes): Generator<Span> {
+  let skip = start;
+  for (const { pack, offset, bytes } of spans) {
+    if (skip < bytes) yield { pack, offset: offset + skip, bytes: bytes - skip };
+    skip = Math.max(0, skip - bytes);
+  }
+}
+
+/**
+ * Fetches an object by its recipe, from where an earlier try broke off.
+ *
+ * @returns a file that waits for its name, or nothing where the remote has no such recipe, or not the packs that it names
+ * @throws MlpipeError `remote-corrupt`, `remote-unreachable`, `remote-denied`, `remote-failed`
+ */
+export async function receiveByRecipe(
+  store: string,
+  digest: Digest,
+  line: Line,
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: Bytes) => void,
+): Promise<Staged | undefined> {
+  const { address } = line.driver;
+  const recipe = await readRecipe(line, digest, signal);
+  if (recipe === 'absent') return undefined;
+  if (recipe === 'wrong') throw corruptOnRemote(address, `the recipe of ${digest}`, 'they are no recipe for it');
+  const arrival = new Arrival(store, digest, recipe.bytes);
+  try {
+    for (let wrong = 0; ; ) {
+      if (arrival.bytes > recipe.bytes) arrival.empty();
+      for await (const content of contentBy(recipe, arrival.bytes, line, signal)) {
+        arrival.write(content);
+        onBytes(content.length);
+      }
+      if (arrival.isWhole()) return await arrival.finish();
+      const found = `${arrival.bytes} bytes have another digest`;
+      arrival.empty();
+      wrong += 1;
+      if (wrong >= WRONG_TWICE) throw corruptOnRemote(address, `the object ${digest}`, found);
+    }
+  } catch (error) {
+    arrival.leave(true);
+    throw error;
+  }
+}
+
+/** Reads all of it, and says whether the bytes are those of its name. */
+export async function isWholeByRecipe(recipe: Recipe, line: Line, signal: AbortSignal | undefined): Promise<boolean> {
+  const hash = createHash('sha256');
+  for await (const content of contentBy(recipe, 0, line, signal)) hash.update(content);
+  return `sha256:${hash.digest('hex')}` === recipe.digest;
+}
