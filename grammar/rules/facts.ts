@@ -134,7 +134,8 @@ export interface DecayedItem {
     | 'plan'
     | 'record'
     | 'version'
-    | 'retained';
+    | 'retained'
+    | 'package';
   name: string;
   /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
   pin: string | null;

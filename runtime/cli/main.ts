@@ -194,7 +194,10 @@ command(
   'run a step again and again, one thing varied at a time: what does its result depend on?',
   async () => (await reprotest()).reprotest,
 ).option('--vary <names>', 'only these, with commas: threads,locale');
-command('decay [file]', 'does everything pinned still resolve, and to the same?', async () => (await proof()).decay);
+command('decay [file]', 'does everything pinned still resolve, and to the same?', async () => (await proof()).decay)
+  .option('--offline', 'ask no remote and no package index')
+  .option('--sample <count>', 'read and hash so many of the objects that only a remote has')
+  .option('--timeout <seconds>', 'for all questions to remotes and indexes (120)');
 command('models [what] [reference]', 'models that are kept; `keep` keeps one', async () => (await paper()).models)
   .option('--tag <tag>', 'call the version so, too: v1.2.0')
   .option('-f, --force', 'keep it although a gate was not passed');

@@ -10,10 +10,13 @@ import { type Project, worldOf } from '../project.ts';
 import { ancestors } from '../reproduce/recorded.ts';
 import { readFolder } from '../versions/find.ts';
 import { versionFolder } from '../versions/version.ts';
-import { atPath, commitPlace, first, inCommit, inStore, type Place } from './places.ts';
+import type { LockFile, NetworkOptions } from './network.ts';
+import { atPath, commitPlace, decayed, first, inCommit, inStore, type Place, resolves } from './places.ts';
 
 export interface DecayItem extends DecayedItem {
   resolves: boolean;
+  /** `unknown`: whoever could tell could not be asked, as without a network. It counts as neither. */
+  state: Place['state'];
   /** Where it is, or what is wrong. */
   where: string;
 }
@@ -22,9 +25,12 @@ export interface DecayOptions {
   signal?: AbortSignal;
   /** How many of the records behind the pipeline have been looked at; 0 of 0 while what is written is. */
   onProgress?: (done: number, total: number) => void;
+  /** Whether remotes and package indexes are asked, and how; they are not where it is left out. */
+  network?: NetworkOptions;
 }
 
 export interface Decay {
+  /** Nothing has decayed, as far as that could be told. */
   ok: boolean;
   items: DecayItem[];
 }
@@ -36,8 +42,8 @@ export interface Decay {
  * @throws the signal's reason, where it is aborted
  */
 export async function decay(project: Project, file: string, plan: Plan, options: DecayOptions = {}): Promise<Decay> {
-  const items = new Map<string, DecayItem>();
-  const add = (item: DecayItem) => {
+  const items = new Map<string, Looked>();
+  const add = (item: Looked) => {
     const name = `${item.kind} ${item.name} ${item.pin}`;
     if (!items.has(name)) items.set(name, item);
   };
@@ -53,21 +59,67 @@ export async function decay(project: Project, file: string, plan: Plan, options:
     options.signal?.throwIfAborted();
     for (const item of await behind(project, stored)) add(item);
   }
-  const found = [...items.values()];
-  return { ok: found.every(({ resolves }) => resolves), items: found };
+  if (options.network) {
+    const { askNetwork } = await import('./network.ts');
+    const locks = lockFiles(project, file, plan, [...chain.values()]);
+    for (const item of await askNetwork(project, [...items.values()], locks, options.network, options.signal))
+      add(item);
+  }
+  const found = [...items.values()].map(({ kind, name, pin, state, where }) => ({
+    kind,
+    name,
+    pin,
+    resolves: state === 'resolves',
+    state,
+    where,
+  }));
+  return { ok: found.every(({ state }) => state !== 'decayed'), items: found };
+}
+
+/** An item before anybody was asked who is elsewhere. */
+export interface Looked extends Omit<DecayItem, 'resolves'>, Place {
+  /** The record that a remote would have to have. */
+  record?: Digest;
+}
+
+/** The lock files of environments, as they are written and as records have read them. */
+function lockFiles(project: Project, file: string, plan: Plan, records: readonly StoredRecord[]): LockFile[] {
+  const folder = dirname(file);
+  const written = Object.values(plan.environments).flatMap(({ interpreters }) =>
+    interpreters.flatMap(({ lock, pin }) =>
+      lock === undefined || pin === undefined ? [] : [{ name: lock, pin, path: resolve(folder, lock) }],
+    ),
+  );
+  const read = records.flatMap(({ record }) =>
+    record.inputs.flatMap(({ name, digest, path }) =>
+      name.startsWith('lock:') && path !== undefined
+        ? [
+            {
+              name: path,
+              pin: digest,
+              path: resolve(project.root, dirname(record.pipeline.file), path),
+              ...(record.code === null ? {} : { commit: record.code.commit }),
+            },
+          ]
+        : [],
+    ),
+  );
+  const all = new Map<Digest, LockFile>();
+  for (const lock of [...written, ...read]) if (!all.has(lock.pin)) all.set(lock.pin, lock);
+  return [...all.values()];
 }
 
 // ---------------------------------------------------------------- what is written
 
-async function written(project: Project, file: string, plan: Plan): Promise<DecayItem[]> {
+async function written(project: Project, file: string, plan: Plan): Promise<Looked[]> {
   const folder = dirname(file);
-  const items: DecayItem[] = [];
+  const items: Looked[] = [];
   for (const { name, pin, source } of Object.values(plan.data)) {
     if (source.kind === 'output') continue;
     const shown = source.kind === 'path' ? source.path : source.url;
     const place: Place =
       pin === undefined
-        ? { resolves: false, where: `${shown} is not pinned: \`mlpipe pin ${name}\`` }
+        ? decayed(`${shown} is not pinned: \`mlpipe pin ${name}\``)
         : await first([
             ...(source.kind === 'path' ? [() => atPath(project.store, resolve(folder, source.path), shown, pin)] : []),
             () => inStore(project.store, pin),
@@ -79,16 +131,19 @@ async function written(project: Project, file: string, plan: Plan): Promise<Deca
   for (const { engine, interpreters } of Object.values(plan.environments)) {
     if (engine !== undefined) {
       const known = engines.find(({ name }) => name === engine.name);
-      const resolves = known?.state === 'installed' && known.versions.includes(engine.version);
+      const here = known?.state === 'installed' && known.versions.includes(engine.version);
       const instead = known === undefined || known.versions.length === 0 ? 'none' : known.versions.join(', ');
-      const where = resolves ? 'this mlpipe' : (known?.reason ?? `here is ${instead}`);
-      const place = resolves ? { resolves, where } : await orRetained(project, 'tensorflow', engine.version, where);
+      const place = here
+        ? resolves('this mlpipe')
+        : await orRetained(project, 'tensorflow', engine.version, known?.reason ?? `here is ${instead}`);
       items.push({ kind: 'engine', name: engine.name, pin: engine.version, ...place });
     }
     for (const interpreter of interpreters) {
       const item = interpreterItem(interpreter, machine.interpreters);
       const { language, version } = interpreter;
-      items.push(item.resolves ? item : { ...item, ...(await orRetained(project, language, version, item.where)) });
+      items.push(
+        item.state === 'resolves' ? item : { ...item, ...(await orRetained(project, language, version, item.where)) },
+      );
       if (interpreter.lock !== undefined) items.push(await lockItem(project, folder, interpreter, interpreter.lock));
     }
   }
@@ -106,16 +161,16 @@ async function orRetained(project: Project, what: string, version: string, lacki
   for (const name of names) {
     for (const { digest } of worldOf(project).retained.named(name)) {
       const place = await inStore(project.store, digest);
-      if (place.resolves) return { resolves: true, where: 'the store, where it is retained' };
+      if (place.state === 'resolves') return resolves('the store, where it is retained');
     }
   }
-  return { resolves: false, where: lacking };
+  return decayed(lacking);
 }
 
 function interpreterItem(
   { language, version }: InterpreterPlan,
   here: readonly { language: string; version: string; path: string }[],
-): DecayItem {
+): Looked {
   const own = here.filter((each) => each.language === language);
   const found = own.find((each) => each.version === version);
   const others = [...new Set(own.map((each) => each.version))].join(', ');
@@ -123,20 +178,14 @@ function interpreterItem(
     kind: 'interpreter',
     name: language,
     pin: version,
-    resolves: found !== undefined,
-    where: found?.path ?? `this machine has ${others === '' ? 'none' : others}`,
+    ...(found ? resolves(found.path) : decayed(`this machine has ${others === '' ? 'none' : others}`)),
   };
 }
 
-async function lockItem(
-  { store }: Project,
-  folder: string,
-  { pin }: InterpreterPlan,
-  lock: string,
-): Promise<DecayItem> {
+async function lockItem({ store }: Project, folder: string, { pin }: InterpreterPlan, lock: string): Promise<Looked> {
   const place: Place =
     pin === undefined
-      ? { resolves: false, where: `${lock} is not pinned: \`mlpipe pin\`` }
+      ? decayed(`${lock} is not pinned: \`mlpipe pin\``)
       : await first([() => atPath(store, resolve(folder, lock), lock, pin), () => inStore(store, pin)]);
   return { kind: 'lock', name: lock, pin: pin ?? null, ...place };
 }
@@ -144,14 +193,13 @@ async function lockItem(
 // ---------------------------------------------------------------- what is recorded
 
 /** The records that lock files and versions name. */
-function recorded(project: Project, file: string, plan: Plan): { roots: StoredRecord[]; missing: DecayItem[] } {
+function recorded(project: Project, file: string, plan: Plan): { roots: StoredRecord[]; missing: Looked[] } {
   const { versions, damaged } = readFolder(versionFolder(file));
-  const missing: DecayItem[] = damaged.map(({ path, problem }) => ({
+  const missing: Looked[] = damaged.map(({ path, problem }) => ({
     kind: 'version',
     name: relative(dirname(file), path),
     pin: null,
-    resolves: false,
-    where: problem.message,
+    ...decayed(problem.message),
   }));
   const named: { name: string; digest: Digest }[] = versions.map(({ version }) => ({
     name: `${version.name}@${version.version}`,
@@ -163,30 +211,27 @@ function recorded(project: Project, file: string, plan: Plan): { roots: StoredRe
       if (digest !== undefined) named.push({ name: step, digest });
     } catch (error) {
       if (!(error instanceof MlpipeError)) throw error;
-      missing.push({ kind: 'lock', name: step, pin: null, resolves: false, where: error.message });
+      missing.push({ kind: 'lock', name: step, pin: null, ...decayed(error.message) });
     }
   }
   const roots: StoredRecord[] = [];
   for (const { name, digest } of named) {
     const stored = project.ledger.get(digest);
     if (stored !== undefined) roots.push(stored);
-    missing.push({
-      kind: 'record',
-      name,
-      pin: digest,
-      resolves: stored !== undefined,
-      where: stored === undefined ? 'not here: fetch it from where it was made' : 'the ledger',
-    });
+    const place = stored
+      ? resolves('the ledger')
+      : { ...decayed('not here: fetch it from where it was made'), record: digest };
+    missing.push({ kind: 'record', name, pin: digest, ...place });
   }
   return { roots, missing };
 }
 
 /** What one record needs to be made again, and what it made. */
-async function behind(project: Project, { record }: StoredRecord): Promise<DecayItem[]> {
+async function behind(project: Project, { record }: StoredRecord): Promise<Looked[]> {
   const { store, root } = project;
   const { code } = record;
   const born = code !== null && !/^0+$/.test(code.commit);
-  const items: DecayItem[] = [
+  const items: Looked[] = [
     { kind: 'plan', name: record.step, pin: record.plan, ...(await inStore(store, record.plan)) },
   ];
   if (born) {

@@ -12,65 +12,84 @@ import type { Store } from '../store/store.ts';
 import { hashFile } from '../store/work.ts';
 
 export interface Place {
-  resolves: boolean;
+  /** `unknown`: whoever could tell could not be asked, which says nothing of what was asked about. */
+  state: 'resolves' | 'decayed' | 'unknown';
   /** In words: where it is, or what is there instead. */
   where: string;
+  /** Objects that a remote would have to have, where this is to resolve after all. */
+  lacks?: Digest[];
 }
+
+export const resolves = (where: string): Place => ({ state: 'resolves', where });
+export const decayed = (where: string): Place => ({ state: 'decayed', where });
+export const unknown = (where: string): Place => ({ state: 'unknown', where });
 
 /** Whether a file, a folder or a glob has that content now. */
 export async function atPath(store: Store, path: string, shown: string, digest: Digest): Promise<Place> {
   try {
     const now = (await digestSource(store, path)).digest;
-    if (now === digest) return { resolves: true, where: shown };
-    return { resolves: false, where: `${shown} is another now (${now.slice(0, 19)}…)` };
+    if (now === digest) return resolves(shown);
+    return decayed(`${shown} is another now (${now.slice(0, 19)}…)`);
   } catch (error) {
     // What cannot be read is not there, for whoever wants to run it.
     if (!(error instanceof MlpipeError)) throw error;
-    return { resolves: false, where: `${shown} is not there` };
+    return decayed(`${shown} is not there`);
   }
 }
 
 /** Whether the store has that content whole: every file of it is hashed. */
 export async function inStore(store: Store, digest: Digest): Promise<Place> {
-  if (!store.has(digest)) return { resolves: false, where: 'not in the store' };
+  if (!store.has(digest)) return { ...decayed('not in the store'), lacks: [digest] };
   const objects = objectFolder(nodeFileSystem, store.folder);
+  const lacks: Digest[] = [];
+  let wrong = '';
   try {
     for (const { digest: each } of await filesOf(store, digest, 0)) {
-      if (!store.has(each)) return { resolves: false, where: `the store lacks ${each.slice(0, 19)}… of it` };
       const path = objects.path(each);
       // Where it is no file of its own, reading it is what checks it.
-      const found = fs.existsSync(path) ? hashFile(path).digest : digestOf(await store.read(each));
-      if (found !== each) return { resolves: false, where: `damaged in the store (${each.slice(0, 19)}…)` };
+      const found = !store.has(each)
+        ? undefined
+        : fs.existsSync(path)
+          ? hashFile(path).digest
+          : digestOf(await store.read(each));
+      if (found === each) continue;
+      lacks.push(each);
+      wrong ||=
+        found === undefined
+          ? `the store lacks ${each.slice(0, 19)}… of it`
+          : `damaged in the store (${each.slice(0, 19)}…)`;
     }
   } catch (error) {
     if (!(error instanceof MlpipeError)) throw error;
-    return { resolves: false, where: error.message };
+    return { ...decayed(error.message), lacks: [digest] };
   }
-  return { resolves: true, where: 'the store' };
+  return lacks.length === 0 ? resolves('the store') : { ...decayed(wrong), lacks };
 }
 
 /** Whether a commit has that content in one file. */
 export async function inCommit(root: string, commit: string, path: string, digest: Digest): Promise<Place> {
   const answer = await git(root, ['show', `${commit}:./${path}`]);
-  const resolves = answer.code === 0 && digestOf(answer.stdout) === digest;
-  return { resolves, where: resolves ? `commit ${commit.slice(0, 12)}` : 'not in the commit' };
+  const has = answer.code === 0 && digestOf(answer.stdout) === digest;
+  return has ? resolves(`commit ${commit.slice(0, 12)}`) : decayed('not in the commit');
 }
 
-/** The first place that has it; where none has, what is wrong with each. */
+/** The first place that has it; where none has, what is wrong with each, and what a remote would have to have. */
 export async function first(places: readonly (() => Promise<Place>)[]): Promise<Place> {
   const wrong: string[] = [];
+  const lacks: Digest[] = [];
   for (const look of places) {
     const place = await look();
-    if (place.resolves) return place;
+    if (place.state === 'resolves') return place;
     wrong.push(place.where);
+    lacks.push(...(place.lacks ?? []));
   }
-  return { resolves: false, where: wrong.join('; ') };
+  return { ...decayed(wrong.join('; ')), ...(lacks.length === 0 ? {} : { lacks }) };
 }
 
 /** A commit that only this clone has is one disk away from being gone. */
 export async function commitPlace(root: string, commit: string): Promise<Place> {
   const here = await git(root, ['cat-file', '-e', `${commit}^{commit}`]);
-  if (here.code !== 0) return { resolves: false, where: 'not in this repository' };
+  if (here.code !== 0) return decayed('not in this repository');
   const branches = await git(root, [
     'for-each-ref',
     '--count=1',
@@ -80,6 +99,6 @@ export async function commitPlace(root: string, commit: string): Promise<Place> 
     'refs/remotes',
   ]);
   const branch = branches.code === 0 ? branches.stdout.toString('utf8').trim() : '';
-  if (branch !== '') return { resolves: true, where: branch };
-  return { resolves: false, where: 'on no branch of a remote: push it' };
+  if (branch !== '') return resolves(branch);
+  return decayed('on no branch of a remote: push it');
 }

@@ -28,7 +28,9 @@ export function decayPath({ root, store }: Place, file: string): string {
 export function rememberDecay(place: Place, file: string, { items }: Decay, when = new Date()): void {
   const path = decayPath(place, file);
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  const gone = items.filter(({ resolves }) => !resolves).map(({ resolves: _, ...item }) => item);
+  const gone = items
+    .filter(({ state }) => state === 'decayed')
+    .map(({ kind, name, pin, where: why }) => ({ kind, name, pin, where: why }));
   try {
     fs.mkdirSync(dirname(path), { recursive: true });
     const written = fs.openSync(temporary, 'wx', 0o644);

@@ -103,7 +103,14 @@ export interface ReproduceAnswer {
 /** What `mlpipe decay --json` gives. */
 export interface DecayAnswer {
   ok: boolean;
-  items: { kind: string; name: string; pin: string | null; resolves: boolean; where: string }[];
+  items: {
+    kind: string;
+    name: string;
+    pin: string | null;
+    resolves: boolean;
+    state: 'resolves' | 'decayed' | 'unknown';
+    where: string;
+  }[];
 }
 
 export interface VerifyQuestion {

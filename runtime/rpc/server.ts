@@ -94,6 +94,7 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
         api.withProject(dirname(file), (project) =>
           api.decay(project, file, {
             signal,
+            network: {},
             onProgress: (done, total) =>
               void connection.sendNotification(DecayProgressNotification, { file, done, total }),
           }),

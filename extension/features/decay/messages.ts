@@ -18,7 +18,7 @@ export interface Outcome {
 const NAMED = 2;
 
 export function outcomeOf(name: string, { ok, items }: DecayAnswer): Outcome {
-  const gone = items.filter(({ resolves }) => !resolves);
+  const gone = items.filter(({ state }) => state === 'decayed');
   const all = counted(items.length, 'thing');
   if (ok) return { whole: true, message: `No decay: ${all} that ${name} stands on can still be had.`, details: [] };
   const named = gone.slice(0, NAMED).map((item) => `${item.kind} ${item.name} (${item.where})`);

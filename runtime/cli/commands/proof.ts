@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import * as api from '../../api.ts';
-import { EXIT, type ExitCode } from '../../errors.ts';
+import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import type { Source } from '../../reproduce/recorded.ts';
 import type { Reproduction } from '../../reproduce/reproduce.ts';
 import { metricValue, toleranceValue } from '../../words.ts';
@@ -58,21 +58,51 @@ async function withEmptyCache<T>(storeFolder: string, work: () => Promise<T>): P
   }
 }
 
-export async function decay({ folder, output }: Context, _options: unknown, name?: string): Promise<ExitCode> {
+export async function decay(
+  { folder, output }: Context,
+  options: { offline?: boolean; sample?: string; timeout?: string },
+  name?: string,
+): Promise<ExitCode> {
+  const network = options.offline
+    ? {}
+    : {
+        network: {
+          sample: counted('--sample', options.sample ?? '0'),
+          ...(options.timeout === undefined ? {} : { time: 1000 * counted('--timeout', options.timeout) }),
+        },
+      };
   return api.withProject(folder, async (project) => {
-    const found = await api.decay(project, api.pipelineFile(folder, name));
-    answer(output, found, () =>
-      table(
-        found.items.map(({ kind, name: what, pin, resolves, where }) => [
-          resolves ? paint('green', '✓', process.stdout) : paint('red', '✗', process.stdout),
-          kind,
-          what,
-          (pin ?? 'not pinned').slice(0, 19),
-          where,
-        ]),
-      ),
-    );
+    const found = await api.decay(project, api.pipelineFile(folder, name), network);
+    answer(output, found, () => decayWords(found.items));
+    const unknown = found.items.filter(({ state }) => state === 'unknown').length;
+    if (unknown > 0) talk(output, `${unknown} could not be asked about, which says nothing of them.`);
     return found.ok ? EXIT.yes : EXIT.no;
+  });
+}
+
+const SIGNS = { resolves: ['green', '✓'], decayed: ['red', '✗'], unknown: ['yellow', '?'] } as const;
+
+/** Packages that are as they should be are many, and one line. */
+function decayWords(items: Awaited<ReturnType<typeof api.decay>>['items']): string {
+  const isWhole = ({ kind, state }: (typeof items)[number]) => kind === 'package' && state === 'resolves';
+  const whole = items.filter(isWhole);
+  const where = [...new Set(whole.map((item) => item.where))].join(', ');
+  const shown = items.filter((item) => !isWhole(item));
+  const rows = shown.map(({ kind, name, pin, state, where: place }) => {
+    const [colour, sign] = SIGNS[state];
+    return [paint(colour, sign, process.stdout), kind, name, (pin ?? 'not pinned').slice(0, 19), place];
+  });
+  if (whole.length > 0)
+    rows.push([paint('green', '✓', process.stdout), 'package', `${whole.length} packages`, 'by their digests', where]);
+  return table(rows);
+}
+
+function counted(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new MlpipeError(`${option} takes a number, not ${text}.`, {
+    code: 'usage',
+    todo: `Write it like \`${option} 20\`.`,
+    exit: EXIT.usage,
   });
 }
 

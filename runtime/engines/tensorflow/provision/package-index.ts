@@ -34,15 +34,8 @@ export async function wheelsOf(
   platform: LibraryPlatform,
   options: WebOptions,
 ): Promise<Wheel[]> {
-  let page: Awaited<ReturnType<typeof getText>>;
-  try {
-    page = await getText(`${index}/${name}/`, { ...options, headers: { accept: ACCEPTED } });
-  } catch (error) {
-    if (error instanceof WebError && error.status === 404) return [];
-    throw error;
-  }
-  const files = page.type.includes('json') ? filesOfJson(page.text) : filesOfHtml(page.text);
-  return files.flatMap(({ filename, url, sha256, size }) => {
+  const page = await filesInIndex(index, name, options);
+  return page.files.flatMap(({ filename, url, sha256, size }) => {
     const tags = tagsOf(filename);
     if (tags === undefined || sha256 === undefined || (size !== undefined && size < SMALLEST)) return [];
     if (!platform.fits(tags.platform) || compareVersions(tags.version, OLDEST_VERSION) < 0) return [];
@@ -57,6 +50,25 @@ export async function wheelsOf(
       },
     ];
   });
+}
+
+/**
+ * Every file that an index has of a package, and where its page was found; none where it does not have the package.
+ *
+ * @throws WebError
+ */
+export async function filesInIndex(
+  index: string,
+  name: string,
+  options: WebOptions,
+): Promise<{ files: IndexFile[]; url: URL }> {
+  try {
+    const { text, type, url } = await getText(`${index}/${name}/`, { ...options, headers: { accept: ACCEPTED } });
+    return { files: type.includes('json') ? filesOfJson(text) : filesOfHtml(text), url };
+  } catch (error) {
+    if (error instanceof WebError && error.status === 404) return { files: [], url: new URL(index) };
+    throw error;
+  }
 }
 
 /**
@@ -105,7 +117,7 @@ export async function findWheel(
   return { ...(found ? { wheel: found } : {}), versions: [...versions].sort(compareVersions) };
 }
 
-interface IndexFile {
+export interface IndexFile {
   filename: string;
   url: string;
   sha256?: string;
