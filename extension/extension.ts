@@ -16,6 +16,7 @@ import { activateStatusFeature } from './features/status/index.ts';
 import { activateTasksFeature } from './features/tasks/index.ts';
 import { activateVerifyFeature } from './features/verify/index.ts';
 import { activateWalkthroughFeature } from './features/walkthrough/index.ts';
+import { activateWhyFeature } from './features/why/index.ts';
 import { LanguageServer, type LanguageServerState } from './infrastructure/language-client.ts';
 import { createLogs } from './infrastructure/logging.ts';
 import { findNode, type NodeProgram, type NoNode } from './infrastructure/node-finder.ts';
@@ -61,6 +62,7 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),
     activateReproduceFeature({ runtime, logs }),
     activateDecayFeature({ runtime, logs }),
+    activateWhyFeature({ runtime, logs }),
     activateVerifyFeature({ runtime, verifications, logs }),
     activateLineageFeature({ runtime, logs, pages: vscode.Uri.joinPath(context.extensionUri, 'dist', 'pages') }),
     activateStatusFeature({ runtime, language, runs, logs }),

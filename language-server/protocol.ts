@@ -15,6 +15,8 @@ export const COMMANDS = {
   run: 'mlpipe.run',
   /** Arguments: the pipeline's URI, the record's digest or any reference to it. */
   showRecord: 'mlpipe.showRecord',
+  /** Arguments: the pipeline's URI, the step's name. */
+  why: 'mlpipe.why',
 } as const;
 
 /** The scheme under which the library's text is served (`workspace/textDocumentContent`). */

@@ -1,15 +1,21 @@
-/** The part of the façade that says what an editor shows beside the text: where a pin comes from. */
+/** The part of the façade that says what an editor shows beside the text: where a pin comes from, why a step ran again. */
 import fs from 'node:fs';
+import { relative } from 'node:path';
 import type { Bytes, Digest } from '../grammar/plan/plan.ts';
+import type { Why } from './execute/why.ts';
 import { isFolder } from './export/contents.ts';
 import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
-import type { Project } from './project.ts';
+import { contextAt, type Project } from './project.ts';
 import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
 import { parseManifest } from './store/manifest.ts';
 
 export { decayPath } from './decay/remember.ts';
+export type { KeyDocument, Why } from './execute/why.ts';
 export type { PinOrigin, PinQuestion } from './facts/pin-history.ts';
+
+/** An earlier run of a step with another key is looked for among so many. */
+const LOOKED_AT = 50;
 
 /** What is known of a content by its digest. */
 export interface KnownContent {
@@ -63,4 +69,21 @@ async function contentOf({ store, ledger }: Project, digest: Digest): Promise<Kn
   const path = objectFolder(nodeFileSystem, store.folder).path(digest);
   const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size;
   return bytes === undefined ? known : { ...known, bytes };
+}
+
+/**
+ * Why a step ran again, or would: two of its keys as texts to be compared.
+ *
+ * @throws MlpipeError `step-unknown`, and what `contextAt` names
+ */
+export async function whyRerun(
+  project: Project,
+  file: string,
+  step: string,
+  options: { parameters?: Readonly<Record<string, string>> } = {},
+): Promise<Why> {
+  const { whyRerun: why } = await import('./execute/why.ts');
+  const context = await contextAt(project, file, options.parameters);
+  const path = relative(project.root, file).replaceAll('\\', '/');
+  return why(context, step, project.ledger.list({ file: path, step }, LOOKED_AT));
 }

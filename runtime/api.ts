@@ -170,19 +170,24 @@ async function withReasons(
   return runs;
 }
 
+/** An earlier run with another key is looked for among so many: these are read at every look at the world. */
+const REMEMBERED_RUNS = 8;
+
 function lastRuns(project: Project, file: string, whole: Plan): Facts['runs'] {
   const path = relative(project.root, file).replaceAll('\\', '/');
   const runs: Facts['runs'] = {};
   for (const step of Object.keys(whole.steps)) {
-    const stored = project.ledger.last(path, step);
+    const [stored, ...earlier] = project.ledger.list({ file: path, step }, REMEMBERED_RUNS);
     if (!stored) continue;
     const { record, digest } = stored;
+    const previous = earlier.find((each) => each.record.key !== record.key);
     runs[step] = {
       ended: record.when.ended,
       status: record.exit.status,
       metrics: record.metrics,
       undeclaredReads: record.undeclaredReads,
       record: digest,
+      ...(previous === undefined ? {} : { previous: previous.digest }),
     };
   }
   return runs;

@@ -22,6 +22,7 @@ export const COMMANDS = {
   reproduce: 'mlpipe.reproduce',
   verify: 'mlpipe.verify',
   checkDecay: 'mlpipe.checkDecay',
+  why: 'mlpipe.why',
   showLineage: 'mlpipe.showLineage',
 } as const;
 
@@ -32,6 +33,7 @@ export const EDITOR_COMMANDS = {
   manageTrust: 'workbench.trust.manage',
   setContext: 'setContext',
   openWalkthrough: 'workbench.action.openWalkthrough',
+  diff: 'vscode.diff',
   previewMarkdown: 'markdown.showPreview',
 } as const;
 

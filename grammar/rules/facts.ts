@@ -152,6 +152,8 @@ export interface RunFact {
   undeclaredReads: string[];
   /** The record's digest. */
   record?: Digest;
+  /** The newest record before it that has another key: what the step was then can be compared with. */
+  previous?: Digest;
   state?: StepState;
   /** In one line, why it would or would not run. */
   reason?: string;

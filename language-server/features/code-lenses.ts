@@ -1,5 +1,5 @@
 /**
- * `textDocument/codeLens`: ▶ above what can run, what it gave last, and why it would run again. The commands take
+ * `textDocument/codeLens`: ▶ above what can run, what it gave last, why it would run again, and why it did. The commands take
  * URIs and names, never nodes: the client carries them out.
  */
 import type { LangiumDocument } from 'langium';
@@ -84,11 +84,17 @@ function lastResult(
   const lenses: CodeLens[] = [
     { range, command: { title, command: COMMANDS.showRecord, arguments: [uri, run.record ?? steps[0]] } },
   ];
-  if (run.state === undefined || run.state === 'up-to-date' || !run.reason) return lenses;
+  const why = (title: string) => {
+    lenses.push({ range, command: { title, command: COMMANDS.why, arguments: [uri, steps[0]] } });
+    return lenses;
+  };
+  // Why it ran again has an answer where it ran before as something else.
+  if (run.state === undefined || run.state === 'up-to-date' || !run.reason)
+    return run.previous === undefined ? lenses : why('why did this rerun?');
   // What stands in the way of a step stands there after a click, too.
   if (run.state === 'blocked') lenses.push({ range, command: { title: `$(warning) ${run.reason}`, command: '' } });
   else lenses.push({ range, command: { title: `↻ ${run.reason}`, command: COMMANDS.run, arguments: [uri, ...steps] } });
-  return lenses;
+  return run.state === 'stale' ? why('why would this rerun?') : lenses;
 }
 
 function firstLine({ start }: Range): Range {

@@ -173,7 +173,8 @@ function lookAtLock(context: PipelineContext, step: string): { record?: Digest; 
   }
 }
 
-async function partsOf(context: PipelineContext, digest: Digest): Promise<KeyParts | null> {
+/** What a key was computed from; nothing where that is gone. */
+export async function partsOf(context: PipelineContext, digest: Digest): Promise<KeyParts | null> {
   try {
     // Written by `runStep` as canonical JSON of key parts; the store has checked the digest.
     return JSON.parse((await context.world.store.read(digest)).toString('utf8')) as KeyParts;

@@ -255,10 +255,15 @@ async function fromCache(
   };
 }
 
-/** What would run, and why. Changes nothing. */
+/**
+ * What would run, and why. Changes nothing.
+ *
+ * @param seen is given what was found out about each step whose inputs are all there
+ */
 export async function statusOf(
   context: PipelineContext,
   options: Pick<RunOptions, 'steps' | 'downstream' | 'force' | 'noCache'> = {},
+  seen?: Map<string, Assessment>,
 ): Promise<StatusAnswer> {
   const order = inOrder(context.plan);
   const named = namedSteps(context.plan, options.steps ?? []);
@@ -279,7 +284,9 @@ export async function statusOf(
       continue;
     }
     try {
-      const { state, reason, key, cached } = await assess(context, step, upstream);
+      const assessment = await assess(context, step, upstream);
+      seen?.set(step.name, assessment);
+      const { state, reason, key, cached } = assessment;
       if (anew(step.name)) {
         const why = options.noCache === true ? 'no cached result is taken' : 'forced';
         steps.push({ step: step.name, key, state: 'stale', reason: why });

@@ -113,6 +113,20 @@ export interface DecayAnswer {
   }[];
 }
 
+export interface WhyAnswer {
+  step: string;
+  /** In one line: why it would run, or why it ran. */
+  reason: string;
+  /** The step's two keys in words, one fact a line; nothing where there are no two. */
+  keys: { before: KeyDocument; after: KeyDocument } | null;
+}
+
+export interface KeyDocument {
+  /** Which run it is, or `now`. */
+  title: string;
+  text: string;
+}
+
 export interface VerifyQuestion {
   folder: string;
   /** What `mlpipe verify` takes: the record's digest. */
@@ -211,6 +225,8 @@ export const StatusRequest = new RequestType<
 >('mlpipe/status');
 /** Makes a model again in a clean place; its events come as notifications before the answer. */
 export const ReproduceModelRequest = new RequestType<ReproduceRequest, ReproduceAnswer, void>('mlpipe/reproduce');
+/** What a step is now beside its last run; where it is up to date, its last two runs that differ. */
+export const WhyRequest = new RequestType<PipelineRequest & { step: string }, WhyAnswer, void>('mlpipe/why');
 /** Looks whether everything that a pipeline stands on can still be had; progress comes as notifications before the answer. */
 export const DecayRequest = new RequestType<PipelineRequest, DecayAnswer, void>('mlpipe/decay');
 /** Reads a model and everything behind it again; its progress comes as notifications before the answer. */

@@ -28,6 +28,7 @@ import {
   StatusRequest,
   VerifyProgressNotification,
   VerifyRecordRequest,
+  WhyRequest,
 } from './protocol.ts';
 
 /** What an `MlpipeError` is on the wire; the message carries what to do. */
@@ -87,6 +88,9 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
         ),
       ),
     ),
+  );
+  connection.onRequest(WhyRequest, ({ file, step }) =>
+    answered(() => api.withProject(dirname(file), (project) => api.whyRerun(project, file, step))),
   );
   connection.onRequest(DecayRequest, ({ file }, token) =>
     answered(() =>

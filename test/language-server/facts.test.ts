@@ -191,10 +191,20 @@ describe('what the world says', () => {
       join(folder, 'hello.mjs'),
       'import fs from "node:fs"; fs.writeFileSync(process.argv[2], "hello again");',
     );
-    for (let seen = client.refreshes.length; ; seen = client.refreshes.length) {
-      const [, , why] = await lenses();
-      if (/^↻ .*hello\.mjs/.test(why?.title ?? '')) break;
-      await client.until('news of the program', () => client.refreshes.length > seen);
-    }
+    const untilLens = async (place: number, expected: RegExp) => {
+      for (let seen = client.refreshes.length; ; seen = client.refreshes.length) {
+        const found = (await lenses())[place];
+        if (expected.test(found?.title ?? '')) return found;
+        await client.until(`a lens ${expected}`, () => client.refreshes.length > seen);
+      }
+    };
+    await untilLens(2, /^↻ .*hello\.mjs/);
+    assert.deepEqual((await lenses())[3], { title: 'why would this rerun?', arguments: [uri, 'hello'] });
+
+    // It has run as something else before: why it ran again has an answer.
+    await api.withProject(folder, (project) => api.run(project, join(folder, 'a.mlpipe')));
+    const rerun = await untilLens(2, /^why did this rerun\?$/);
+    assert.deepEqual(rerun?.arguments, [uri, 'hello']);
+    assert.equal((await lenses()).length, 3);
   });
 });

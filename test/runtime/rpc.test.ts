@@ -29,6 +29,7 @@ import {
   type VerifyProgress,
   VerifyProgressNotification,
   VerifyRecordRequest,
+  WhyRequest,
 } from '../../runtime/rpc/protocol.ts';
 import { isRunning, TemporaryProject, until } from './project.ts';
 
@@ -100,6 +101,18 @@ describe('the runtime over RPC', function () {
     const same = await connection.sendRequest(DiffRequest, { folder, one: recorded.id, other: recorded.id });
     assert.deepEqual(same, { before: recorded.id, after: recorded.id, differences: [] });
     assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
+  });
+
+  it('says in words how two keys of a step differ', async () => {
+    const { file } = start(QUICK);
+    await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    const once = await connection.sendRequest(WhyRequest, { file, step: 'say' });
+    assert.deepEqual(once, { step: 'say', reason: 'has never run', keys: null });
+    project.write('p.mlpipe', QUICK.replace('hello', 'good-day'));
+    const { reason, keys } = await connection.sendRequest(WhyRequest, { file, step: 'say' });
+    assert.match(reason, /^command changed/);
+    assert.match(keys?.before.text ?? '', /^ {2}command {2}echo hello \| tee \$\{o\}$/m);
+    assert.equal(keys?.after.text, keys?.before.text.replace('hello', 'good-day'));
   });
 
   it('checks for decay, as the command line does', async () => {

@@ -203,7 +203,7 @@ describe('the lineage of a model in VS Code', () => {
         { what: `a file that ends with ${ending}` },
       );
       const file = join(workspaceFolder(), name);
-      const text = await poll(() => readFileSync(file, 'utf8'), { what: 'its text' });
+      const text = await poll(() => readFileSync(file, 'utf8') || undefined, { what: 'its text' });
       rmSync(file);
       return text;
     };

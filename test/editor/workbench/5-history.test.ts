@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { hasPage, press, screenshot, texts } from '../support/page.ts';
+import { click, hasPage, press, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {
   closeMessages,
   diagnostics,
   inTheme,
+  lens,
   message,
   noDiagnostics,
   open,
@@ -111,5 +112,45 @@ describe('what was before, in VS Code', () => {
     await vscode.commands.executeCommand('mlpipe.checkDecay', document.uri);
     await noDiagnostics(document.uri, 'MLP2017');
     await closeMessages();
+  });
+
+  it('says by a lens why a step would run again, in the editor’s diff', async () => {
+    const editor = await open('digits.mlpipe');
+    const { document } = editor;
+    const place = document.positionAt(document.getText().indexOf('3e-3'));
+    await editor.edit((edit) => edit.replace(new vscode.Range(place, place.translate(0, 4)), '2e-3'));
+    await document.save();
+    const compare = await lens(document.uri, /^why would this rerun\?$/);
+    const line = document.positionAt(document.getText().indexOf('train recognise')).line;
+    editor.revealRange(new vscode.Range(line, 0, line, 0), vscode.TextEditorRevealType.InCenter);
+    assert.equal(compare.command?.command, 'mlpipe.why');
+    if (hasPage) await click('.codelens-decoration a', 'why would');
+    else void vscode.commands.executeCommand(compare.command.command, ...(compare.command.arguments ?? []));
+    const tab = await poll(
+      () => {
+        const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+        return input instanceof vscode.TabInputTextDiff && input;
+      },
+      { what: 'the diff' },
+    );
+    assert.deepEqual([tab.original.scheme, tab.modified.scheme], ['mlpipe-key', 'mlpipe-key']);
+    const [before, after] = await Promise.all(
+      [tab.original, tab.modified].map(async (uri) => (await vscode.workspace.openTextDocument(uri)).getText()),
+    );
+    assert.match(before ?? '', /^ {2}on \(data:digits\) {2}1,797 rows, .* KiB, sha256:/m);
+    assert.match(before ?? '', /^ {2}optimizer\.rate {2}0\.00[34]$/m);
+    assert.equal(
+      after,
+      before?.replaceAll(/(rate {2})0\.00[34]$/gm, '$10.002').replace(/(?<=^ {2}epochs {2})2$/m, '20'),
+    );
+    if (hasPage) {
+      await poll(async () => (await texts('.monaco-diff-editor .line-insert')).length > 0, {
+        what: 'the changed lines',
+      });
+      await closeMessages();
+      for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`why-${name}`));
+    }
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+    git('checkout', '--quiet', '--', 'digits.mlpipe');
   });
 });
