@@ -5,6 +5,7 @@ import { currentKey, keyFolder } from './ledger/keys/key-folder.ts';
 import * as keys from './ledger/keys/manage.ts';
 import { type Fetched, fetchLedger, type Pushed, pushLedger } from './ledger/refs/exchange.ts';
 import { type PublishedLog, publish } from './ledger/refs/publish.ts';
+import type { Scheme } from './ledger/signature.ts';
 import { type VerifyOptions, verifyBehind } from './ledger/verify/behind.ts';
 import { type Verification, verifyProject } from './ledger/verify/verify.ts';
 import type { Project } from './project.ts';
@@ -14,7 +15,7 @@ import { resolveReference } from './versions/resolve.ts';
 
 export type { SignedRecord } from './ledger/judged.ts';
 export type { ListedKey, Person } from './ledger/keys/manage.ts';
-export type { JudgedSignature, SignatureState } from './ledger/signature.ts';
+export { type JudgedSignature, type SignatureState, signersOf } from './ledger/signature.ts';
 export type { VerifyProgress } from './ledger/verify/behind.ts';
 export type { Verification } from './ledger/verify/verify.ts';
 
@@ -88,6 +89,30 @@ export function push(project: Project, remote: string): Promise<Pushed> {
 
 export function fetch(project: Project, remote: string): Promise<Fetched> {
   return fetchLedger(project.root, project.ledger, remote);
+}
+
+export interface Countersigned {
+  record: Digest;
+  run: string;
+  step: string;
+  /** Those of this person's keys that had not signed it. */
+  added: { key: string; scheme: Scheme }[];
+}
+
+/**
+ * Signs records, whoever made them, with this person's keys. All are found before the first is signed.
+ *
+ * @throws MlpipeError `reference-unknown`, `reference-ambiguous`, `record-damaged`, `key-missing`
+ */
+export async function countersign(project: Project, references: readonly string[]): Promise<Countersigned[]> {
+  const stored = references.map((reference) => resolveReference(project, reference));
+  const signed: Countersigned[] = [];
+  for (const { digest, record } of stored) {
+    const added = await project.ledger.countersign(digest);
+    const { run, step } = record;
+    signed.push({ record: digest, run, step, added: added.map(({ key, scheme }) => ({ key: key.id, scheme })) });
+  }
+  return signed;
 }
 
 function placeOf({ root, store, ledger }: Project): keys.KeyPlace {

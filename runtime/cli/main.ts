@@ -157,6 +157,7 @@ command(
 command('mend', 'log every record of yours that no log has', async () => (await ledger()).mend, log);
 command('push [remote]', 'push records and logs to a git remote (origin)', async () => (await ledger()).push, log);
 command('fetch [remote]', 'fetch the records and logs of others (origin)', async () => (await ledger()).fetch, log);
+command('sign <references...>', 'stand for records, also those of others', async () => (await ledger()).sign);
 command('show <reference>', 'one record', async () => (await past()).show);
 command('diff <one> <other>', 'two records side by side', async () => (await past()).diff).option(
   '--md',

@@ -396,6 +396,7 @@ export const SCHEMAS: Record<string, Schema> = {
       }),
     ),
     standing: map(number),
+    countersigned: number,
     problems: list(object({ code: text, message: text, todo: text, digest, path: text }, ['digest', 'path'])),
     notes: list(text),
   }),
@@ -420,6 +421,14 @@ export const SCHEMAS: Record<string, Schema> = {
   publish: list(object({ writer: text, entries: number, added: number, commit: text })),
   'keys-changed': object({ written: list(text) }),
   mend: object({ records: number }),
+  sign: list(
+    object({
+      record: digest,
+      run: text,
+      step: text,
+      added: list(object({ key: text, scheme: oneOf('ed25519', 'sshsig', 'openpgp') })),
+    }),
+  ),
   'log-push': object({ remote: text, refs: list(text) }),
   'log-fetch': object({ remote: text, records: number, writers: list(text), problems: list(text) }),
   init: object({ folder: text, written: list(text), kept: list(text) }),

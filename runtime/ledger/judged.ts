@@ -4,7 +4,7 @@ import { readTrust, type Trust } from './keys/trust.ts';
 import type { Ledger } from './ledger.ts';
 import { placeFinder } from './log/logs.ts';
 import type { StoredRecord } from './record.ts';
-import { isSigned, type JudgedSignature, judge } from './signature.ts';
+import { isSigned, type JudgedSignature, judge, judgeTogether } from './signature.ts';
 
 export interface SignedRecord extends StoredRecord {
   /** None: the record is not signed. */
@@ -35,7 +35,7 @@ export async function withSignatures(
       const fits = await isSigned(content, each);
       signatures.push(judge(each, fits, stored.record, trust, () => places(each.key.id, stored.digest)));
     }
-    judged.push({ ...stored, signatures });
+    judged.push({ ...stored, signatures: judgeTogether(signatures, stored.record, trust) });
   }
   return judged;
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson, digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { MlpipeError } from '../errors.ts';
+import { EXIT, MlpipeError } from '../errors.ts';
 import { SHARDS } from '../store/content.ts';
 import { type FileSystem, hasCode, nodeFileSystem } from '../store/filesystem.ts';
 import { prepareStore } from '../store/layout.ts';
@@ -18,7 +18,7 @@ import type { RunRecord, StoredRecord } from './record.ts';
 import { RecordFiles } from './record-files.ts';
 import { resolveObject, resolveReference } from './references.ts';
 import { Sealing } from './sealing.ts';
-import { isSigned, type ReadSignature, signatureSuffix } from './signature.ts';
+import { isSigned, type ReadSignature, readSignature, signatureSuffix } from './signature.ts';
 
 export interface RecordProblem {
   digest: Digest;
@@ -105,6 +105,40 @@ export class Ledger {
     const parsed = JSON.parse(content.toString('utf8')) as RunRecord;
     this.#ask((index) => index.update({ added: [{ digest, record: parsed, signatures: suffixes }], gone: [] }));
     return digest;
+  }
+
+  /**
+   * Signs a record that is there, whoever wrote it, and logs it. What this person has signed already is not signed again.
+   *
+   * @returns the signatures that were added
+   * @throws MlpipeError `record-damaged`, `key-missing`
+   */
+  async countersign(digest: Digest): Promise<ReadSignature[]> {
+    await this.complete();
+    const read = this.#records.read(digest);
+    if (!('record' in read)) throw damaged(digest);
+    const seal = await this.#sealing?.seal(read.content, false);
+    if (seal === undefined || seal.signatures.length === 0) {
+      throw new MlpipeError('There is no key to sign with.', {
+        code: 'key-missing',
+        todo: 'Make one with `mlpipe keys add`, and see what it says.',
+        exit: EXIT.usage,
+      });
+    }
+    const signed = new Set<string>();
+    // One that only pretends to be this person's is no reason not to sign.
+    for (const each of this.signatures(digest))
+      if (await isSigned(read.content, each)) signed.add(`${each.scheme} ${each.key.text}`);
+    const added = seal.signatures.flatMap((content) => {
+      const signature = readSignature(content);
+      return signature && !signed.has(`${signature.scheme} ${signature.key.text}`) ? [{ content, signature }] : [];
+    });
+    const { folder } = this.#records;
+    folder.publish(added.map(({ content }) => folder.stageBeside(digest, signatureSuffix(content), content)));
+    // Also where nothing was added: a process may have been killed before it had logged what it signed.
+    seal.log(digest);
+    this.refresh();
+    return added.map(({ signature }) => signature);
   }
 
   /** Logs what a process of this writer was killed over: records that it had signed, and promised nobody. */
@@ -231,10 +265,7 @@ export class Ledger {
     const digest = this.#ask((index) => resolveReference(index, reference));
     const stored = this.get(digest);
     if (stored) return stored;
-    throw new MlpipeError(`The record ${digest} is damaged.`, {
-      code: 'record-damaged',
-      todo: 'Bring it back from a copy.',
-    });
+    throw damaged(digest);
   }
 
   /** The object that a record read or wrote and whose digest begins so. @throws MlpipeError `reference-ambiguous` */
@@ -320,6 +351,13 @@ export class Ledger {
     this.problems.push({ digest, problem });
     this.#warn(`The record ${digest} cannot be used: ${problem}.`);
   }
+}
+
+function damaged(digest: Digest): MlpipeError {
+  return new MlpipeError(`The record ${digest} is damaged.`, {
+    code: 'record-damaged',
+    todo: 'Bring it back from a copy.',
+  });
 }
 
 /** How many records are kept in memory once they are read. */

@@ -154,3 +154,25 @@ function stateAt(
     ? 'outside'
     : 'trusted';
 }
+
+/**
+ * What a record's signatures are worth beside each other. Who countersigns does so after the record was made, perhaps with
+ * a key that began later: where somebody stands for the record in its time, that is nothing against it.
+ */
+export function judgeTogether(
+  judged: readonly JudgedSignature[],
+  { when }: Pick<RunRecord, 'when'>,
+  trust: Trust,
+): JudgedSignature[] {
+  if (!judged.some(({ state }) => state === 'trusted')) return [...judged];
+  const beganLater = (from: string | undefined) => from !== undefined && Date.parse(when.ended) < Date.parse(from);
+  return judged.map((each) =>
+    each.state === 'outside' && beganLater(trust.get(each.key)?.from) ? { ...each, state: 'trusted' } : each,
+  );
+}
+
+/** By how many people of the project a record is signed: one person's keys count once. */
+export function signersOf(judged: readonly JudgedSignature[]): string[] {
+  const trusted = judged.filter(({ state }) => state === 'trusted');
+  return [...new Set(trusted.map(({ email, name, key }) => email ?? name ?? key))];
+}

@@ -143,6 +143,16 @@ describe('a ledger that is evident', function () {
     assert.match(nameless.stderr, /Next: .*--name/);
     assert.equal((await ada('keys', 'trust', stranger.slice(0, 8), '--name', 'Bea Tinsley')).code, 0);
     assert.match((await ada('log')).stdout, /✓ Bea Tinsley/);
+    const [newest] = JSON.parse((await ada('log', '--json', '-l', '1')).stdout) as { digest: string }[];
+    const reference = newest?.digest.slice(7, 19) ?? '';
+    const [signed] = await shaped<{ added: unknown[] }[]>('sign', await ada('sign', reference, '--json'));
+    assert.equal(signed?.added.length, 1);
+    assert.match((await ada('sign', reference)).stdout, /bears your signature already/);
+    assert.match((await ada('log', '-l', '1')).stdout, /✓ (?:Bea Tinsley|Ada Lovelace) \+1/);
+    const shown = (await ada('show', reference)).stdout;
+    for (const name of ['Bea Tinsley', 'Ada Lovelace'])
+      assert.match(shown, new RegExp(`^signed +${name}.* trusted$`, 'm'));
+    assert.match((await ada('verify')).stdout, /1 record countersigned/);
     assert.equal((await ada('keys', 'revoke', 'Bea Tinsley', '--reason', 'stolen laptop')).code, 0);
     assert.match((await ada('keys')).stdout, /revoked .*stolen laptop/);
     // What was known when the key was revoked keeps standing; what comes after does not.

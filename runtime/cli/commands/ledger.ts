@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
-import { answer, type Output, paint, table, talk } from '../output.ts';
+import { answer, type Output, paint, shortDigest, table, talk } from '../output.ts';
 
 interface Context {
   folder: string;
@@ -33,13 +33,15 @@ export async function verify({ folder, output }: Context, _options: unknown, mod
   );
 }
 
-function describe({ ok, objects, records, signatures, locks, logs, problems, notes }: api.Verification): string {
+function describe(found: api.Verification): string {
+  const { ok, objects, records, signatures, locks, logs, countersigned, problems, notes } = found;
   const count = (number: number, one: string, many = `${one}s`) =>
     `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
   const looked = [
     count(objects, 'object'),
     count(records, 'record'),
     count(signatures, 'signature'),
+    ...(countersigned === 0 ? [] : [`${count(countersigned, 'record')} countersigned`]),
     `${count(logs.length, 'log')} of ${count(
       logs.reduce((sum, { entries }) => sum + entries, 0),
       'entry',
@@ -55,6 +57,28 @@ function describe({ ok, objects, records, signatures, locks, logs, problems, not
     lines.push(`    ${alike[0]?.todo ?? ''}`);
   }
   return [...lines, ...notes.map((note) => `${paint('yellow', '!', process.stdout)} ${note}`)].join('\n');
+}
+
+/** Stands for records that somebody else has made. */
+export async function sign({ folder, output }: Context, _options: unknown, ...references: string[]): Promise<ExitCode> {
+  return api.withProject(
+    folder,
+    async (project) => {
+      const signed = await api.countersign(project, references);
+      answer(output, signed, () =>
+        signed
+          .map(({ record, step, run, added }) => {
+            const what = `${shortDigest(record)} (${step} of ${run})`;
+            const keys = added.map(({ key, scheme }) => `${key} (${scheme})`).join(', ');
+            return added.length === 0 ? `${what} bears your signature already` : `signed ${what} with ${keys}`;
+          })
+          .join('\n'),
+      );
+      if (!output.json) talk(output, '`mlpipe push` sends signatures to others.');
+      return EXIT.yes;
+    },
+    { warn: (message) => talk(output, message) },
+  );
 }
 
 interface KeyOptions {

@@ -73,7 +73,9 @@ function signedBy(signatures: readonly api.JudgedSignature[]): string {
   const has = (state: api.SignatureState) => signatures.find((each) => each.state === state);
   if (has('forged')) return paint('red', 'FORGED', process.stdout);
   const trusted = has('trusted');
-  if (trusted) return paint('green', `✓ ${trusted.name ?? trusted.key}`, process.stdout);
+  const others = api.signersOf(signatures).length - 1;
+  if (trusted)
+    return paint('green', `✓ ${trusted.name ?? trusted.key}${others > 0 ? ` +${others}` : ''}`, process.stdout);
   const [other] = signatures;
   return paint('yellow', other ? `${other.state} ${other.name ?? other.key.slice(0, 8)}` : 'unsigned', process.stdout);
 }

@@ -14,7 +14,7 @@ import { verifyLogs } from './logs.ts';
 import { verifyObjectsOf } from './objects.ts';
 import { type Problem, problem } from './problem.ts';
 import { verifyRecords } from './records.ts';
-import { notesOn, standingOf, trustIn, type Verification } from './verify.ts';
+import { countersigned, notesOn, standingOf, trustIn, type Verification } from './verify.ts';
 
 export interface VerifyProgress {
   what: 'records' | 'logs' | 'objects';
@@ -84,6 +84,7 @@ export async function verifyBehind(
     locks: locks.locks,
     logs: logs.logs,
     standing,
+    countersigned: countersigned(records),
     problems,
     notes: notesOn(logs.logs, standing, records, logs.torn),
   };

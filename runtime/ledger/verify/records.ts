@@ -7,7 +7,7 @@ import type { KeyId } from '../keys/public-key.ts';
 import type { Trust } from '../keys/trust.ts';
 import type { RunRecord } from '../record.ts';
 import { RecordFiles } from '../record-files.ts';
-import { isSigned, type JudgedSignature, judge, type Place } from '../signature.ts';
+import { isSigned, type JudgedSignature, judge, judgeTogether, type Place } from '../signature.ts';
 import { type Problem, problem } from './problem.ts';
 
 export interface CheckedRecord {
@@ -81,7 +81,7 @@ async function verifyRecord(
     if (judged) signatures.push(judged);
   }
   found.signatures += suffixes.length;
-  found.whole.set(digest, { signatures });
+  found.whole.set(digest, { signatures: judgeTogether(signatures, read.record, trust) });
 }
 
 async function verifySignature(

@@ -8,6 +8,7 @@ import { readTrust, type Trust } from '../keys/trust.ts';
 import type { Ledger } from '../ledger.ts';
 import { placeFinder } from '../log/logs.ts';
 import { publishedCheckpoints } from '../refs/published.ts';
+import { signersOf } from '../signature.ts';
 import { verifyLocks } from './locks.ts';
 import { type CheckedLog, verifyLogs } from './logs.ts';
 import { objectProblem } from './objects.ts';
@@ -23,6 +24,8 @@ export interface Verification {
   logs: CheckedLog[];
   /** How many records are signed by whom: `trusted` and so on, and `unsigned`. */
   standing: Record<string, number>;
+  /** How many records two people of the project or more have signed. */
+  countersigned: number;
   problems: Problem[];
   /** What is as it should be and proves less than one might think. */
   notes: string[];
@@ -62,6 +65,7 @@ export async function verifyProject(
     locks: locks.locks,
     logs: logs.logs,
     standing,
+    countersigned: countersigned(records),
     problems,
     notes: notesOn(logs.logs, standing, records, logs.torn),
   };
@@ -87,6 +91,10 @@ export function standingOf({ whole }: CheckedRecords): Record<string, number> {
     counts[best] = (counts[best] ?? 0) + 1;
   }
   return counts;
+}
+
+export function countersigned({ whole }: CheckedRecords): number {
+  return [...whole.values()].filter(({ signatures }) => signersOf(signatures).length > 1).length;
 }
 
 export const BEST = ['trusted', 'untrusted', 'outside', 'revoked', 'unknown', 'forged'] as const;
