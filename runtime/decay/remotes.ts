@@ -4,10 +4,10 @@ import { MlpipeError } from '../errors.ts';
 import type { Project } from '../project.ts';
 import type { RemoteDriver } from '../store/remotes/driver.ts';
 import { isMade } from '../store/remotes/format.ts';
-import { nameOf, recordName } from '../store/remotes/names.ts';
+import { recordName } from '../store/remotes/names.ts';
 import { openRemote } from '../store/remotes/open.ts';
-import { isWhole } from '../store/remotes/receive.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
+import { StoredObjects } from '../store/remotes/stored.ts';
 import { type Line, openLine } from '../store/remotes/transfer.ts';
 import { decayed, type Place, resolves, unknown } from './places.ts';
 
@@ -35,14 +35,14 @@ const BRIEF = 19;
  * @returns nothing where there is no remote to ask
  */
 export async function askRemotes(
-  project: Pick<Project, 'root'>,
+  project: Pick<Project, 'root' | 'store'>,
   questions: readonly RemoteQuestion[],
   options: RemoteOptions,
 ): Promise<Place[] | undefined> {
   const remotes = remotesOf(project.root);
   if (remotes === undefined) return questions.map(() => unknown('mlpipe.json is damaged'));
   if (remotes.length === 0) return undefined;
-  const open = remotes.map((remote) => new Asked(project.root, remote, options));
+  const open = remotes.map((remote) => new Asked(project, remote, options));
   try {
     const places = await Promise.all(questions.map((question) => firstWith(open, question)));
     await sampled(questions, places, options);
@@ -96,48 +96,63 @@ async function sampled(questions: readonly RemoteQuestion[], found: Found[], { s
   }
 }
 
+interface Opened {
+  line: Line;
+  stored: StoredObjects;
+}
+
 /** One remote. Where it once could not be reached, it is not waited for again. */
 class Asked {
-  readonly #root: string;
+  readonly #project: Pick<Project, 'root' | 'store'>;
   readonly #remote: NamedRemote;
   readonly #options: RemoteOptions;
-  #line: Promise<Line> | undefined;
+  #line: Promise<Opened> | undefined;
   #driver: RemoteDriver | undefined;
   #unreachable: string | undefined;
   /** Those that wait for their turn: so many ask at once as the remote can bear. */
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(root: string, remote: NamedRemote, options: RemoteOptions) {
-    this.#root = root;
+  constructor(project: Pick<Project, 'root' | 'store'>, remote: NamedRemote, options: RemoteOptions) {
+    this.#project = project;
     this.#remote = remote;
     this.#options = options;
   }
 
   async has({ objects, record }: RemoteQuestion): Promise<Place> {
-    const names = new Map(objects.map((digest) => [nameOf('objects', digest), digest]));
-    if (record !== undefined) names.set(recordName(record), record);
     const missing: Digest[] = [];
-    const wrong = await this.#asking(async (line) => {
-      await Promise.all(
-        [...names].map(([name, digest]) =>
-          this.#inTurn(line, async () => {
-            if ((await line.attempt(({ signal }) => line.driver.head(name, signal))) === undefined)
-              missing.push(digest);
-          }),
-        ),
-      );
+    /** Of one that cannot be listed nobody knows what lies in its packs. */
+    let isSure = true;
+    const wrong = await this.#asking(async ({ line, stored }) => {
+      const ask = (digest: Digest, isThere: () => Promise<boolean>) =>
+        this.#inTurn(line, async () => {
+          if (!(await isThere())) missing.push(digest);
+        });
+      const asked = objects.map((digest) => ask(digest, () => stored.has(digest)));
+      if (record !== undefined) {
+        const name = recordName(record);
+        const head = () => line.attempt(({ signal }) => line.driver.head(name, signal));
+        asked.push(ask(record, async () => (await head()) !== undefined));
+      }
+      await Promise.all(asked);
+      isSure = line.driver.abilities.list || line.chunking === undefined;
     });
     if (wrong !== undefined) return wrong;
     if (missing.length === 0) return resolves(`the remote ${this.#remote.name}`);
-    const which = missing.length === names.size ? '' : ` ${missing[0]?.slice(0, BRIEF)}… of it`;
+    if (!isSure && missing.some((digest) => digest !== record)) {
+      return unknown(`the remote ${this.#remote.name} cannot be listed, and may have it in a pack`);
+    }
+    const which =
+      missing.length === objects.length + (record === undefined ? 0 : 1)
+        ? ''
+        : ` ${missing[0]?.slice(0, BRIEF)}… of it`;
     return decayed(`not on the remote ${this.#remote.name}${which}`);
   }
 
   async isWhole(digest: Digest): Promise<Place> {
     let whole = false;
-    const wrong = await this.#asking(async (line) => {
-      whole = await isWhole(line, digest);
+    const wrong = await this.#asking(async ({ stored }) => {
+      whole = await stored.isWhole(digest);
     });
     if (wrong !== undefined) return wrong;
     const { name } = this.#remote;
@@ -151,13 +166,12 @@ class Asked {
   }
 
   /** Why it cannot be told, where it cannot. */
-  async #asking(work: (line: Line) => Promise<void>): Promise<Place | undefined> {
+  async #asking(work: (opened: Opened) => Promise<void>): Promise<Place | undefined> {
     const { name } = this.#remote;
     if (this.#unreachable !== undefined) return unknown(this.#unreachable);
     try {
       this.#line ??= this.#open();
-      const line = await this.#line;
-      await work(line);
+      await work(await this.#line);
       return undefined;
     } catch (error) {
       const why = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
@@ -168,13 +182,13 @@ class Asked {
     }
   }
 
-  async #open(): Promise<Line> {
+  async #open(): Promise<Opened> {
     const { signal, silence } = this.#options;
-    this.#driver = await openRemote(this.#root, this.#remote);
+    this.#driver = await openRemote(this.#project.root, this.#remote);
     const line = openLine(this.#driver, { signal, silence, retry: { tries: 2 } });
     // A folder that is not mounted, or an address that leads elsewhere, has nothing; that says nothing of the remote.
     if (!(await isMade(line))) throw new Error('nothing of mlpipe’s is there');
-    return line;
+    return { line, stored: new StoredObjects(this.#project.store.folder, line) };
   }
 
   async #inTurn(line: Line, work: () => Promise<void>): Promise<void> {

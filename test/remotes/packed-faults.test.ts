@@ -8,7 +8,10 @@ import { MlpipeError } from '../../runtime/errors.ts';
 import { openStore } from '../../runtime/store/open.ts';
 import { type Content, type Listed, RemoteFault } from '../../runtime/store/remotes/driver.ts';
 import { openHttp } from '../../runtime/store/remotes/drivers/http.ts';
+import { isMade } from '../../runtime/store/remotes/format.ts';
 import { blobsIn, encodeIndex, parseIndex } from '../../runtime/store/remotes/pack-format.ts';
+import { StoredObjects } from '../../runtime/store/remotes/stored.ts';
+import { openLine } from '../../runtime/store/remotes/transfer.ts';
 import type { Store } from '../../runtime/store/store.ts';
 import { FaultServer } from './servers/faults.ts';
 import { MemoryRemote, mustBeSound, QUICK, receive, remove, send, tableOf, temporaryFolder } from './support.ts';
@@ -303,6 +306,26 @@ describe('a remote whose packs fail', function () {
         assert.deepEqual([...(await receive(freshStore(), [files], remote)).missing], []);
       }
     });
+  });
+
+  it('says without storing anything what it has, and what of it is right', async () => {
+    const small = digestOf('file 7');
+    const ask = async (there: Map<string, Buffer>, digest: Digest) => {
+      const line = openLine(new MemoryRemote(there), QUICK);
+      await isMade(line);
+      const stored = new StoredObjects(at(`nowhere-${count++}`), line);
+      return [await stored.has(digest), await stored.isWhole(digest)];
+    };
+    for (const digest of [table, files, small]) assert.deepEqual(await ask(whole, digest), [true, true]);
+    assert.deepEqual(await ask(whole, digestOf('never sent')), [false, false]);
+    for (const [holds, digest] of [['chunks', table] as const, ['objects', small] as const]) {
+      const { pack } = namesOf(holds);
+      const wrong = Buffer.alloc(whole.get(pack)?.length ?? 0, 1);
+      assert.deepEqual(await ask(new Map(whole).set(pack, wrong), digest), [true, false]);
+      const without = new Map(whole);
+      without.delete(pack);
+      assert.equal((await ask(without, digest))[1], false);
+    }
   });
 
   describe('while things are sent', () => {

@@ -40,6 +40,11 @@ export function corruptOnRemote(address: string, subject: string, found: string)
   });
 }
 
+/** Whether something is there and wrong, or its pack is gone: not that it could not be asked. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof MlpipeError && (error.code === 'remote-corrupt' || error.code === 'remote-lacks');
+}
+
 export function cancelled(): MlpipeError {
   return new MlpipeError('It was cancelled; what had arrived whole is kept.', {
     code: 'cancelled',

@@ -4,7 +4,7 @@ import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
 import type { Staged } from '../content.ts';
 import { RemoteFault } from './driver.ts';
-import { corruptOnRemote, remoteFailure } from './failure.ts';
+import { corruptOnRemote, isDamage, remoteFailure } from './failure.ts';
 import { Arrival } from './incoming.ts';
 import { nameOf } from './names.ts';
 import { CHUNKED_FROM } from './pack-format.ts';
@@ -39,7 +39,7 @@ export async function receiveObject(
       const staged = await way();
       if (staged) return staged;
     } catch (error) {
-      if (!(error instanceof MlpipeError && WRONG.includes(error.code))) throw error;
+      if (!isDamage(error)) throw error;
       failure ??= { error };
     }
   }
@@ -47,8 +47,6 @@ export async function receiveObject(
   if (failure && !(failure.error instanceof MlpipeError && failure.error.code === 'remote-lacks')) throw failure.error;
   return undefined;
 }
-
-const WRONG: readonly string[] = ['remote-corrupt', 'remote-lacks'];
 
 async function receiveLoose(
   store: string,

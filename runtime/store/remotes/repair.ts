@@ -11,7 +11,7 @@ import { chunksOf } from './chunker.ts';
 import { adaptingPace, inParallel } from './concurrency.ts';
 import type { KnownPack } from './digest-table.ts';
 import { bytesOf, RemoteFault } from './driver.ts';
-import { remoteFailure } from './failure.ts';
+import { isDamage, remoteFailure } from './failure.ts';
 import { nameOf } from './names.ts';
 import { contentOfObject, readObject } from './outgoing.ts';
 import { blobsIn } from './pack-format.ts';
@@ -81,10 +81,6 @@ async function packsOfBroken(digest: Digest, line: Line, signal: AbortSignal): P
     return false;
   });
   return whole ? undefined : [...new Set(recipe.spans.map(({ pack }) => pack))];
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['remote-corrupt', 'remote-lacks'].includes(String(error.code));
 }
 
 async function mendPacks(
