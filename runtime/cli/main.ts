@@ -243,11 +243,14 @@ command(
   .option('--html', 'as HTML rather than Markdown (modelcard)');
 command(
   'import <what> [names...]',
-  'what another tool has recorded: dvc.yaml, a pipeline with its data',
+  'what another tool has recorded: `dvc.yaml`, a pipeline with its data; `mlflow RUN`, a run',
   async () => (await imports()).importFrom,
 )
   .option('-o, --output <file>', 'the pipeline that is written (dvc.yaml)')
-  .option('-f, --force', 'also over a file that is there (dvc.yaml)');
+  .option('-f, --force', 'also over a file that is there (dvc.yaml)')
+  .option('--from <store>', 'mlruns, sqlite:///mlflow.db, or the address of a server (mlflow)')
+  .option('--artifacts <folder>', 'where the run’s artifacts are (mlflow)')
+  .option('--no-artifacts', 'take none of them (mlflow)');
 command(
   'verify [model]',
   'whether objects, records, signatures and logs are whole: all, or those behind one model; exit 1 if not',

@@ -80,6 +80,9 @@ const record = object(
           repository: text,
           source: text,
           tags: map(text),
+          datasets: list(
+            object({ name: text, digest: text, sourceType: text, source: text, context: text }, ['context']),
+          ),
         },
         [
           'name',
@@ -93,6 +96,7 @@ const record = object(
           'repository',
           'source',
           'tags',
+          'datasets',
         ],
       ),
       missing: list(object({ name: text, why: text })),
@@ -301,6 +305,19 @@ export const SCHEMAS: Record<string, Schema> = {
     steps: list(object({ stage: text, step: text, record: orNull(digest) })),
     data: list(object({ name: text, path: text, pin: orNull(digest), bytes: orNone })),
     todo: list(text),
+  }),
+  'import-mlflow': object({
+    tool: oneOf('mlflow'),
+    record: digest,
+    step: text,
+    id: text,
+    name: text,
+    experiment: text,
+    from: text,
+    parameters: map(text),
+    metrics: map(number),
+    outputs: map(output),
+    missing: list(object({ name: text, why: text })),
   }),
   'remote-add': object({
     name: text,

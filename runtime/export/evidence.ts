@@ -139,6 +139,8 @@ async function verdictsOf(project: Project, { digest, record }: StoredRecord): P
 /** From the work tree where it has not changed, else from the commit; nothing where neither has it. */
 async function pipelineText(project: Project, { record }: StoredRecord): Promise<string | undefined> {
   const { file, digest } = record.pipeline;
+  // What was imported may have had none.
+  if (file === '') return undefined;
   const path = join(project.root, file);
   const now = fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : undefined;
   if (now !== undefined && digestOf(now) === digest) return now;

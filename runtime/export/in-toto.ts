@@ -52,7 +52,7 @@ export function provenanceStatement(evidence: Evidence): Statement {
       buildDefinition: {
         buildType: `${HOME}/buildtypes/${record.kind}/v1`,
         externalParameters: {
-          pipeline: record.pipeline.file,
+          ...(record.pipeline.file === '' ? {} : { pipeline: record.pipeline.file }),
           step: record.step,
           parameters: record.parameters,
         },
@@ -60,13 +60,16 @@ export function provenanceStatement(evidence: Evidence): Statement {
           key: record.key,
           plan: record.plan,
           environment: { name: record.environment.name ?? '', ...record.environment.identity },
+          // What another tool says is no provenance of ours: it stands here as its word.
+          ...(record.origin === undefined ? {} : { imported: { note: record.reason, ...record.origin } }),
           ...(record.engine === null ? {} : { engine: `${record.engine.name} ${record.engine.version}` }),
         },
         resolvedDependencies: dependencies(evidence),
       },
       runDetails: {
-        // Whoever ran it on a machine of their own: SLSA's build level 1 asks no more, and no more is claimed.
-        builder: { id: `${HOME}/builders/local/v1` },
+        // Whoever ran it on a machine of their own: SLSA's build level 1 asks no more, and no more is claimed. What was
+        // imported was built by nobody here.
+        builder: { id: `${HOME}/builders/${record.origin === undefined ? 'local' : 'import'}/v1` },
         metadata: {
           invocationId: `urn:uuid:${uuidOf(stored.digest)}`,
           startedOn: record.when.started,
@@ -82,7 +85,9 @@ function dependencies({ stored: { record }, folders }: Evidence): ResourceDescri
   const engine = enginePackage(record.engine);
   return [
     ...codeOf(record),
-    { name: record.pipeline.file, digest: { sha256: hex(record.pipeline.digest) } },
+    ...(record.pipeline.file === ''
+      ? []
+      : [{ name: record.pipeline.file, digest: { sha256: hex(record.pipeline.digest) } }]),
     ...record.inputs.map((input) => content(input.path ?? plainName(input.name), input.digest, folders)),
     ...(engine === undefined ? [] : [{ uri: engine }]),
   ];

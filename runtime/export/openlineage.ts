@@ -120,6 +120,7 @@ function runFacets(
       key: record.key,
       run: record.run,
       environment: record.environment.fingerprint,
+      ...(record.origin === undefined ? {} : { imported: { note: record.reason, ...record.origin } }),
     },
   };
 }

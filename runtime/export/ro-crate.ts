@@ -117,7 +117,10 @@ function root(
     '@id': './',
     '@type': 'Dataset',
     name: `${record.pipeline.name}: ${record.step} (${record.run})`,
-    description: `What ${record.step} of the pipeline ${record.pipeline.name} was made from, and what came of it.`,
+    description:
+      record.origin === undefined
+        ? `What ${record.step} of the pipeline ${record.pipeline.name} was made from, and what came of it.`
+        : `${record.step}: ${record.reason}.`,
     datePublished: withOffset(record.when.ended),
     author: { '@id': agentId(record) },
     conformsTo: PROFILES.map(([id]) => ({ '@id': id })),

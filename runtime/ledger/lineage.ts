@@ -121,6 +121,11 @@ function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges)
     });
     edge(digest, output.digest, 'wrote');
   }
+  for (const { name, digest: claim, source } of record.origin?.claims.datasets ?? []) {
+    const id = `claimed:${record.origin?.tool}:${name}:${claim}`;
+    node(id, 'data', name, `as ${record.origin?.tool} says, digest ${claim}, from ${source}; its bytes are not known`);
+    edge(id, digest, 'read by');
+  }
   const claimed = record.origin?.claims.commit;
   if (claimed !== undefined) {
     const id = `commit:${claimed}`;
@@ -136,6 +141,8 @@ function addRecord({ digest, record }: StoredRecord, nodes: Nodes, edges: Edges)
     });
     edge(id, digest, 'code of');
   }
+  // In what another tool ran it is not known.
+  if (record.origin !== undefined) return;
   node(
     record.environment.fingerprint,
     'environment',

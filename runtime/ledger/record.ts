@@ -83,6 +83,8 @@ export interface OriginClaims {
   source?: string;
   /** What it says of itself in words, by name. */
   tags?: Record<string, string>;
+  /** What went in, by the tool's own digest, which is none of the bytes. */
+  datasets?: { name: string; digest: string; sourceType: string; source: string; context?: string }[];
 }
 
 export interface CodeState {

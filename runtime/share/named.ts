@@ -15,6 +15,7 @@ export function namedBy(record: RunRecord): NamedByRecord {
   const objects = new Set<Digest>([record.plan, record.keyParts]);
   for (const diff of diffsOf(record.code)) objects.add(diff);
   if (record.log !== undefined) objects.add(record.log);
+  if (record.origin !== undefined) objects.add(record.origin.evidence);
   for (const { digest } of Object.values(record.outputs)) objects.add(digest);
   for (const { digest } of retainedBy(record)) objects.add(digest);
   const records = new Set<Digest>();

@@ -60,6 +60,32 @@ describe('mlpipe import', function () {
     assert.match(stderr, /^! step prepare_data depends on s3:\/\/bucket\/x: take a snapshot/m);
   });
 
+  it('of a run of MLflow says what it recorded, in words and in the shape that it publishes', async () => {
+    project = new ForeignProject('mlflow-sqlite');
+    const { code, stdout, stderr } = await call('import', 'mlflow', 'quiet-run');
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^imported import:quiet-run \(run [0-9a-f]{32} of digits in sqlite:\/\/\/mlflow\.db\) as record sha256:/m,
+    );
+    assert.match(stdout, /^metric +accuracy 87\.5 %$/m);
+    assert.match(stderr, /^! metric broken is not in the record: its value is NaN$/m);
+    assert.match(stderr, /Next: `mlpipe show import:quiet-run`/);
+    const shown = await call('show', 'import:quiet-run');
+    assert.match(
+      shown.stdout,
+      /^imported +imported from MLflow \(sqlite:\/\/\/mlflow\.db\); mlpipe neither ran nor checked it$/m,
+    );
+    assert.match(shown.stdout, /^claimed +user ada$/m);
+    assert.match(shown.stdout, /^claimed +data digits \(training\), digest abc123, from /m);
+    await json('import-mlflow', 'import', 'mlflow', 'failed-run', '--from', 'mlflow.db', '--no-artifacts');
+    await json('show', 'show', 'import:quiet-run');
+    await json('lineage', 'lineage', 'import:quiet-run');
+    const unknown = await call('import', 'mlflow', 'nobody');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /There is no run nobody in sqlite:\/\/\/mlflow\.db\.\n {2}Next: /);
+  });
+
   it('refuses what it does not know, and a broken file at its place', async () => {
     project = new ForeignProject('dvc-3');
     const unknown = await call('import', 'Snakefile');

@@ -88,6 +88,30 @@ describe('a reproduction with the same bits', () => {
   });
 });
 
+describe('an import', () => {
+  it('is told from a run, and what another tool claims from what has a digest', () => {
+    const answer = smallLineage();
+    answer.nodes.push(
+      recordNode(digest('8'), { kind: 'import', step: 'import:quiet-run', origin: 'imported from MLflow (mlruns)' }),
+      { id: 'claimed:mlflow:digits:abc', kind: 'data', label: 'digits', detail: 'as mlflow says, digest abc' },
+    );
+    const { nodes } = graphOf(answer);
+    const record = nodes.find(({ id }) => id === digest('8'));
+    assert.equal(record?.kind, 'import');
+    assert.deepEqual(record?.facts[2], ['imported', 'imported from MLflow (mlruns)']);
+    assert.deepEqual(
+      nodes.find(({ id }) => id.startsWith('claimed:')),
+      {
+        id: 'claimed:mlflow:digits:abc',
+        kind: 'data',
+        label: 'digits',
+        detail: 'claimed',
+        facts: [['claimed', 'as mlflow says, digest abc']],
+      },
+    );
+  });
+});
+
 describe('a patch', () => {
   const before = graphOf(smallLineage());
   const after = graphOf(smallLineage(), { other: otherLineage(), diff: DIFF });

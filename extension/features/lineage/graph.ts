@@ -164,6 +164,10 @@ function nodeOf(node: LineageNode): GraphNode {
     };
   }
   const kind = node.kind === 'record' ? 'program' : node.kind;
+  if (!node.id.startsWith('sha256:')) {
+    // Another tool's word: nothing here has a digest of it.
+    return { id: node.id, kind, label: node.label, detail: 'claimed', facts: fact('claimed', node.detail) };
+  }
   return {
     id: node.id,
     kind,

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
+import { metric } from '../../words.ts';
 import { cancelOnSignal } from '../cancel.ts';
 import { answer, type Output, paint, shortDigest, table, talk, telling } from '../output.ts';
 
@@ -13,13 +14,18 @@ interface Context {
 interface Options {
   output?: string;
   force?: boolean;
+  from?: string;
+  /** False with `--no-artifacts`. */
+  artifacts: string | boolean;
 }
 
 export async function importFrom(context: Context, options: Options, what = '', ...names: string[]): Promise<ExitCode> {
   if (/(^|[\\/])dvc\.yaml$/.test(what) && names.length === 0) return importDvc(context, options, what);
+  const [run] = names;
+  if (what === 'mlflow' && run !== undefined && names.length === 1) return importMlflow(context, options, run);
   throw new MlpipeError(`It is not known how to import ${[what, ...names].join(' ')}.`, {
     code: 'usage',
-    todo: 'Write `mlpipe import dvc.yaml`.',
+    todo: 'Write `mlpipe import dvc.yaml`, or `mlpipe import mlflow RUN`.',
     exit: EXIT.usage,
   });
 }
@@ -67,6 +73,41 @@ function dvcReport({ file, steps, data }: api.DvcImport): string {
         stage,
         record === null ? 'no record' : `imported record ${shortDigest(record)}`,
       ]),
+    ]),
+  ]
+    .map((part) => part.trimEnd())
+    .join('\n');
+}
+
+async function importMlflow({ folder, output }: Context, options: Options, run: string): Promise<ExitCode> {
+  const signal = cancelOnSignal(output);
+  return api.withProject(
+    folder,
+    async (project) => {
+      const found = await api.importMlflow(project, run, {
+        folder,
+        signal,
+        noArtifacts: options.artifacts === false,
+        ...(typeof options.artifacts === 'string' ? { artifacts: options.artifacts } : {}),
+        ...(options.from === undefined ? {} : { from: options.from }),
+      });
+      answer(output, found, () => mlflowReport(found));
+      for (const { name, why } of found.missing)
+        talk(output, `${paint('yellow', '!')} ${name} is not in the record: ${why}`);
+      if (!output.json) talk(output, `Next: \`mlpipe show ${found.step}\``);
+      return EXIT.yes;
+    },
+    telling(output),
+  );
+}
+
+function mlflowReport({ record, step, id, from, experiment, outputs, metrics, parameters }: api.MlflowImport): string {
+  return [
+    `imported ${step} (run ${id} of ${experiment} in ${from}) as record ${record}`,
+    table([
+      ...Object.entries(parameters).map(([name, value]) => ['parameter', `${name} = ${value}`]),
+      ...Object.entries(metrics).map(([name, value]) => ['metric', metric(name, value)]),
+      ...Object.entries(outputs).map(([name, { digest }]) => ['artifact', `${name}  ${shortDigest(digest)}`]),
     ]),
   ]
     .map((part) => part.trimEnd())

@@ -108,7 +108,10 @@ function describe({ digest, record, signatures }: api.SignedRecord): string {
   const { code } = record;
   const rows: string[][] = [
     ['record', digest],
-    ['step', `${record.step} of ${record.pipeline.name} (${record.pipeline.file})`],
+    [
+      'step',
+      `${record.step} of ${record.pipeline.name}${record.pipeline.file === '' ? '' : ` (${record.pipeline.file})`}`,
+    ],
     ...(record.origin === undefined
       ? [['run', `${record.run}, because ${record.reason}`]]
       : [
@@ -162,11 +165,15 @@ function describe({ digest, record, signatures }: api.SignedRecord): string {
 
 /** What the other tool says, which nobody here has checked. */
 function originRows({ id, from, claims, evidence, missing }: RecordOrigin): string[][] {
-  const { tags = {}, ...said } = claims;
+  const { tags = {}, datasets = [], ...said } = claims;
   return [
     ['from', `${id} in ${from}`],
     ...Object.entries(said).map(([name, value]) => ['claimed', `${name} ${value}`]),
     ...Object.entries(tags).map(([name, value]) => ['claimed', `tag ${name} = ${value}`]),
+    ...datasets.map(({ name, digest, source, context }) => [
+      'claimed',
+      `data ${name}${context === undefined ? '' : ` (${context})`}, digest ${digest}, from ${source}`,
+    ]),
     ...missing.map(({ name, why }) => ['missing', `${name}: ${why}`]),
     ['evidence', evidence],
   ];
