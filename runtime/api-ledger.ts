@@ -1,6 +1,7 @@
 /** The part of the façade that makes the ledger evident: keys, publishing, fetching, verifying. */
 import type { Digest } from '../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from './errors.ts';
+import { givenKey, givenKeyName } from './ledger/keys/given-key.ts';
 import { currentKey, keyFolder } from './ledger/keys/key-folder.ts';
 import * as keys from './ledger/keys/manage.ts';
 import { type Fetched, fetchLedger, type Pushed, pushLedger } from './ledger/refs/exchange.ts';
@@ -123,6 +124,8 @@ function placeOf({ root, store, ledger }: Project): keys.KeyPlace {
 export function signingKey(): { name: string; ok: boolean; found: string; todo?: string } {
   const folder = keyFolder();
   try {
+    const given = givenKey();
+    if (given) return { name: 'key', ok: true, found: `${given.key.id}, given by ${givenKeyName()}` };
     const id = currentKey(folder)?.key.id;
     return {
       name: 'key',

@@ -9,6 +9,7 @@ import type { RetainedSource } from './environment/retained.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
 import type { PipelineContext, World } from './execute/world.ts';
+import { takeGivenKey } from './ledger/keys/given-key.ts';
 import { identityIn } from './ledger/keys/identity.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
@@ -49,6 +50,8 @@ export interface ProjectOptions {
 }
 
 export function openProject(folder: string, options: ProjectOptions = {}): Project {
+  // Before anything is started on the project's behalf.
+  takeGivenKey();
   const root = rootOf(folder);
   const warn = options.warn ?? (() => undefined);
   const store = openStore(options.store ?? join(root, '.mlpipe'));

@@ -3,7 +3,11 @@ import fs from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT, type ExitCode, MlpipeError } from '../errors.ts';
+import { takeGivenKey } from '../ledger/keys/given-key.ts';
 import { type Output, reportError } from './output.ts';
+
+// Whatever is started from here on does not see it.
+takeGivenKey();
 
 const VERSION = process.env.MLPIPE_VERSION ?? '0.0.0-development';
 

@@ -1,9 +1,10 @@
-/** With what this person signs: a key of mlpipe's own, and the one that git signs commits with, where there is one. */
+/** With what this person signs: a key of mlpipe's own or one that is given, and git's, where there is one. */
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { git } from '../git.ts';
 import type { Signer } from '../signature.ts';
+import { givenKey } from './given-key.ts';
 import { gpgKey, signWithGpg } from './gpg-signature.ts';
 import { currentKey, keyFolder, keyToSignWith, type OwnKey } from './key-folder.ts';
 import { type PublicKey, parsePublicKey } from './public-key.ts';
@@ -24,10 +25,10 @@ export function identityIn(folder: string, keys = keyFolder()): Identity {
   let others: Promise<Signer[]> | undefined;
   return {
     own() {
-      own ??= keyToSignWith(keys);
+      own ??= givenKey() ?? keyToSignWith(keys);
       return own;
     },
-    existing: () => own ?? currentKey(keys),
+    existing: () => own ?? givenKey() ?? currentKey(keys),
     others() {
       others ??= gitSigner(folder).then((signer) => (signer ? [signer] : []));
       return others;

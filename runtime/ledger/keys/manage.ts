@@ -4,6 +4,7 @@ import { EXIT, MlpipeError } from '../../errors.ts';
 import type { FileSystem } from '../../store/filesystem.ts';
 import { logsIn } from '../log/logs.ts';
 import { who } from '../provenance.ts';
+import { givenKey, givenKeyName } from './given-key.ts';
 import { gitSigner } from './identity.ts';
 import { currentKey, keyFolder, keyToSignWith, makeKey, ownKey, ownKeys } from './key-folder.ts';
 import { type KeyId, type PublicKey, parsePublicKey } from './public-key.ts';
@@ -43,8 +44,10 @@ export async function listKeys({ root, store, files }: KeyPlace): Promise<Listed
     found.set(key.id, known);
     return known;
   };
+  const given = givenKey();
+  if (given) note(given.key).own = 'signing';
   for (const { id, current } of ownKeys(keyFolder()))
-    note(ownKey(keyFolder(), id).key).own = current ? 'signing' : 'kept';
+    note(ownKey(keyFolder(), id).key).own = current && !given ? 'signing' : 'kept';
   const git = await gitSigner(root);
   if (git) note(git.key).own = 'signing';
   for (const { key } of trust.values()) note(parsePublicKey(key));
@@ -91,7 +94,7 @@ export async function addOwnKeys(root: string, person: Person = {}): Promise<str
   const name = person.name ?? known.name ?? known.user;
   const email = person.email ?? known.email;
   const git = await gitSigner(root);
-  const keys = [keyToSignWith(keyFolder()).key, ...(git ? [git.key] : [])];
+  const keys = [(givenKey() ?? keyToSignWith(keyFolder())).key, ...(git ? [git.key] : [])];
   return keys
     .filter(({ id }) => person.name !== undefined || person.email !== undefined || !trust.has(id))
     .map((key) =>
@@ -153,8 +156,16 @@ function keyMeant(reference: string, known: readonly PublicKey[]): PublicKey {
   });
 }
 
-/** Signs with a new key from now on. What the old one has signed stays this person's. */
+/** Signs with a new key from now on. What the old one has signed stays this person's. @throws MlpipeError `key-given` */
 export async function rotateKey(root: string): Promise<{ before: KeyId | null; after: KeyId; written: string[] }> {
+  const given = givenKeyName();
+  if (given !== undefined) {
+    throw new MlpipeError(`${given} gives the key that signs here; it is replaced where that is set.`, {
+      code: 'key-given',
+      todo: 'Set another key there, and name it in the project with `mlpipe keys add`.',
+      exit: EXIT.usage,
+    });
+  }
   const folder = keyFolder();
   const before = currentKey(folder)?.key.id ?? null;
   const trusted = before === null ? undefined : readTrust(root).get(before);
