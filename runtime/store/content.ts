@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { writeFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
+import { Writes } from './writes.ts';
 
 /** A temporary file that waits for its name. */
 export interface Staged {
@@ -36,8 +37,7 @@ export class ContentFolder {
   readonly #suffix: string;
   /** Known to be on the disk, name and all, by this process. */
   readonly #durable = new Set<Digest>();
-  /** After a failed fsync nothing is written any more: the disk may have dropped data that it has not spoken of. */
-  #failure: unknown;
+  readonly #writes: Writes;
   /** Threads of one process write at once. */
   readonly #tag = randomBytes(8).toString('hex');
   #counter = 0;
@@ -48,6 +48,7 @@ export class ContentFolder {
     this.folder = folder;
     this.#temporaryFolder = temporaryFolder;
     this.#suffix = suffix;
+    this.#writes = new Writes(folder);
   }
 
   /** Makes the folder and its 256 shards, durably but for the folder's own name. */
@@ -74,13 +75,13 @@ export class ContentFolder {
     const temporary = this.#temporaryName(this.path(digest));
     let file: number | undefined;
     try {
-      const handle = this.#attempt(() => this.#files.create(temporary));
+      const handle = this.#writes.attempt(() => this.#files.create(temporary));
       file = handle;
-      this.#attempt(() => this.#files.write(handle, content));
-      this.#attempt(() => this.#files.setModified(handle, OBJECT_TIME));
-      if (durable) this.#sync(() => this.#files.sync(handle));
+      this.#writes.attempt(() => this.#files.write(handle, content));
+      this.#writes.attempt(() => this.#files.setModified(handle, OBJECT_TIME));
+      if (durable) this.#writes.sync(() => this.#files.sync(handle));
       file = undefined;
-      this.#attempt(() => this.#files.close(handle));
+      this.#writes.attempt(() => this.#files.close(handle));
       return { digest, temporary, durable };
     } catch (error) {
       if (file !== undefined) this.#files.close(file);
@@ -104,27 +105,27 @@ export class ContentFolder {
     const temporary = this.#temporaryName(original);
     let file: number | undefined;
     try {
-      const copy = await this.#files.copy(original, temporary).catch((error) => this.#refuse(error));
+      const copy = await this.#files.copy(original, temporary).catch((error) => this.#writes.refuse(error));
       const handle = copy.file;
       file = handle;
       let whole = false;
       const written = copy.whole
         .then(() => this.#files.setModified(handle, OBJECT_TIME))
-        .catch((error) => this.#refuse(error))
+        .catch((error) => this.#writes.refuse(error))
         .finally(() => {
           whole = true;
         })
-        .then(() => (durable ? this.#files.syncBeside(handle).catch((error) => this.#lose(error)) : undefined));
+        .then(() => (durable ? this.#files.syncBeside(handle).catch((error) => this.#writes.lose(error)) : undefined));
       const hashed = hash({
         isWhole: () => whole,
-        readAt: (into, position) => this.#attempt(() => this.#files.readAt(handle, into, position)),
+        readAt: (into, position) => this.#writes.attempt(() => this.#files.readAt(handle, into, position)),
       });
       // Both have to end before the file may be closed, whatever becomes of them.
       await Promise.allSettled([written, hashed]);
       await written;
       const digest = await hashed;
       file = undefined;
-      this.#attempt(() => this.#files.close(handle));
+      this.#writes.attempt(() => this.#files.close(handle));
       return { digest, temporary, durable };
     } catch (error) {
       if (file !== undefined) this.#files.close(file);
@@ -134,7 +135,7 @@ export class ContentFolder {
   }
 
   #temporaryName(subject: string): string {
-    if (this.#failure !== undefined) throw writeFailure(subject, this.#failure);
+    this.#writes.begin(subject);
     return join(this.#temporaryFolder, `${OWNER}-${this.#tag}-${this.#counter++}`);
   }
 
@@ -150,9 +151,9 @@ export class ContentFolder {
    */
   publish(staged: readonly Staged[], present: Iterable<Digest> = []): void {
     try {
-      if (staged.some(({ durable }) => !durable)) this.#sync(() => this.#files.syncEverything(this.folder));
+      if (staged.some(({ durable }) => !durable)) this.#writes.sync(() => this.#files.syncEverything(this.folder));
       for (const { temporary, digest, suffix } of staged) {
-        this.#attempt(() => this.#files.rename(temporary, this.path(digest, suffix)));
+        this.#writes.attempt(() => this.#files.rename(temporary, this.path(digest, suffix)));
       }
     } catch (error) {
       this.discard(staged);
@@ -162,9 +163,9 @@ export class ContentFolder {
     for (const { digest } of staged) named.add(digest);
     const folders = new Set([...named].map((digest) => dirname(this.path(digest))));
     if (folders.size > BULK / 4 && this.#files.syncsEverything) {
-      this.#sync(() => this.#files.syncEverything(this.folder));
+      this.#writes.sync(() => this.#files.syncEverything(this.folder));
     } else {
-      for (const folder of folders) this.#sync(() => this.#files.syncFolder(folder));
+      for (const folder of folders) this.#writes.sync(() => this.#files.syncFolder(folder));
     }
     for (const digest of named) this.#durable.add(digest);
   }
@@ -187,31 +188,6 @@ export class ContentFolder {
   /** When a name was last added to one of the folders or taken from it, where the disk tells. */
   namesChanged(shard: string): bigint | undefined {
     return this.#files.namesChanged(join(this.folder, shard));
-  }
-
-  #attempt<Result>(write: () => Result): Result {
-    try {
-      return write();
-    } catch (error) {
-      return this.#refuse(error);
-    }
-  }
-
-  #sync(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#lose(error);
-    }
-  }
-
-  #refuse(error: unknown): never {
-    throw writeFailure(this.folder, error);
-  }
-
-  #lose(error: unknown): never {
-    this.#failure = error;
-    throw writeFailure(this.folder, error);
   }
 
   #remove(path: string): void {

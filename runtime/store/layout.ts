@@ -5,6 +5,7 @@ import { MlpipeError } from '../errors.ts';
 import { ContentFolder } from './content.ts';
 import { writeFailure } from './errors.ts';
 import type { FileSystem } from './filesystem.ts';
+import { PackFolder } from './packs/packs.ts';
 
 const FORMAT = 'mlpipe-store/1';
 
@@ -14,6 +15,10 @@ export function objectFolder(files: FileSystem, store: string): ContentFolder {
 
 export function recordFolder(files: FileSystem, store: string): ContentFolder {
   return new ContentFolder(files, join(store, 'records'), temporaryFolder(store), '.json');
+}
+
+export function packFolder(files: FileSystem, store: string): PackFolder {
+  return new PackFolder(files, join(store, 'packs'), temporaryFolder(store));
 }
 
 export function temporaryFolder(store: string): string {
@@ -43,6 +48,7 @@ export function prepareStore(files: FileSystem, store: string): void {
     files.makeFolder(temporaryFolder(store));
     objectFolder(files, store).prepare();
     recordFolder(files, store).prepare();
+    files.makeFolder(join(store, 'packs'));
     // Git keeps out of a store by itself, whatever the project ignores.
     writeWhole(files, store, '.gitignore', '*\n');
     writeWhole(files, store, 'format', `${FORMAT}\n`);

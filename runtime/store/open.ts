@@ -4,12 +4,12 @@ import { dirname, join, resolve } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
-import { layOut } from './checkout.ts';
+import { Checkout } from './checkout.ts';
 import { BULK, type ContentFolder, type Staged, sweepTemporaryFolder } from './content.ts';
 import { objectCorrupt, objectMissing, readFailure } from './errors.ts';
 import { type FileSystem, nodeFileSystem } from './filesystem.ts';
 import { identityOf, isUntouched } from './identity.ts';
-import { objectFolder, prepareStore, temporaryFolder } from './layout.ts';
+import { objectFolder, packFolder, prepareStore, temporaryFolder } from './layout.ts';
 import {
   buildManifest,
   checkEntries,
@@ -18,17 +18,21 @@ import {
   type ManifestEntry,
   parseManifest,
 } from './manifest.ts';
-import { inThreads, isMuch } from './pool.ts';
+import { LARGEST_PACKED, type StagedPack } from './packs/pack.ts';
+import type { PackFolder } from './packs/packs.ts';
+import { inThreads, isMuch, type Outcome } from './pool.ts';
 import { isExecutable, type Scan, type ScannedFile, scanFolder } from './scan.ts';
-import { LooseObjects, type ObjectSource } from './source.ts';
+import { type ObjectSource, StoredObjects } from './source.ts';
 import { StatCache } from './statcache.ts';
-import type { Store, Stored } from './store.ts';
+import type { Store, Stored, StoreVerification } from './store.ts';
 import { verifyObjects } from './verify.ts';
-import { fileChanged, type HashedFile, hashFile, type StagedFile, stageFile } from './work.ts';
+import { fileChanged, type HashedFile, hashFile, type StagedFile, Stager } from './work.ts';
 
 /** How many new files share one sync. */
-const BATCH_FILES = 16_384;
+const BATCH_FILES = 65_536;
 const BATCH_BYTES = 2 ** 30;
+/** More objects than these that are put at once go into a pack, where they appear together. */
+const MANY = 16;
 
 export interface StoreOptions {
   /** The disk; a test puts one in its place that fails. Work is then never handed to threads. */
@@ -52,6 +56,7 @@ class LocalStore implements Store {
   readonly folder: string;
   readonly #files: FileSystem;
   readonly #objects: ContentFolder;
+  readonly #packs: PackFolder;
   readonly #source: ObjectSource;
   #swept = false;
 
@@ -59,7 +64,8 @@ class LocalStore implements Store {
     this.folder = folder;
     this.#files = files;
     this.#objects = objectFolder(files, folder);
-    this.#source = new LooseObjects(files, this.#objects);
+    this.#packs = packFolder(files, folder);
+    this.#source = new StoredObjects(files, this.#objects, this.#packs);
   }
 
   async putBytes(content: Uint8Array | string): Promise<Stored> {
@@ -124,28 +130,17 @@ class LocalStore implements Store {
   }
 
   async checkout(digest: Digest, destination: string, options: { writable?: boolean } = {}): Promise<void> {
-    const writable = options.writable === true;
+    const checkout = new Checkout(this.#source, options.writable === true);
+    const whole = resolve(destination);
     const entries = await this.#entriesOf(requireDigest(digest));
-    if (!entries) {
-      fs.mkdirSync(dirname(resolve(destination)), { recursive: true });
-      layOut(this.#source, { digest }, resolve(destination), writable);
-      return;
-    }
-    checkEntries(entries);
-    fs.mkdirSync(destination, { recursive: true });
-    const made = new Set<string>();
-    for (const entry of entries) {
-      const path = join(resolve(destination), entry.path);
-      const parent = dirname(path);
-      if (!made.has(parent)) fs.mkdirSync(parent, { recursive: true });
-      made.add(parent);
-      if ('symlink' in entry) fs.symlinkSync(entry.symlink, path);
-      else layOut(this.#source, entry, path, writable);
-    }
+    if (entries) checkEntries(entries);
+    fs.mkdirSync(dirname(whole), { recursive: true });
+    if (entries) await checkout.folder(entries, whole);
+    else checkout.file({ digest }, whole);
   }
 
-  async verify(): ReturnType<Store['verify']> {
-    return verifyObjects(this.#objects, this.#source);
+  async verify(): Promise<StoreVerification> {
+    return verifyObjects(this.#files, this.#objects, this.#packs, this.#source);
   }
 
   close(): void {
@@ -172,7 +167,7 @@ class LocalStore implements Store {
   async #hash(root: string, files: readonly ScannedFile[], cache: StatCache): Promise<Digest[]> {
     const digests = files.map((file) => cache.get(file.identity));
     const unknown = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
-    const hashed = await this.#work('hash', root, unknown);
+    const hashed = await this.#work({ kind: 'hash' }, root, unknown);
     hashed.forEach((file, position) => {
       const scanned = unknown[position];
       if (!scanned) return;
@@ -191,17 +186,23 @@ class LocalStore implements Store {
     });
     const present = digests.filter((digest) => digest !== undefined);
     const absent = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
+    const pack = absent.filter(({ identity }) => identity.bytes <= LARGEST_PACKED).length > BULK;
     for (const batch of batches(absent)) {
       const staged: Staged[] = [];
+      const packs: StagedPack[] = [];
       let outcome: StagedFile[];
       try {
-        outcome = await this.#work('stage', root, batch, (file) => file.staged && staged.push(file.staged));
+        outcome = await this.#work({ kind: 'stage', pack }, root, batch, (done) => {
+          staged.push(...done.files.flatMap((file) => file.staged ?? []));
+          packs.push(...done.packs);
+        });
         outcome.forEach((file, position) => {
           const scanned = batch[position];
           if (scanned) refuseOther(root, scanned, file);
         });
       } catch (error) {
         this.#objects.discard(staged);
+        this.#packs.discard(packs);
         throw error;
       }
       outcome.forEach((file, position) => {
@@ -209,48 +210,66 @@ class LocalStore implements Store {
         if (!scanned) return;
         digests[scanned.index] = file.digest;
         remember(cache, file);
-        if (!file.staged) present.push(file.digest);
+        if (!file.staged && !file.packed) present.push(file.digest);
       });
+      this.#packs.publish(packs);
       this.#objects.publish(staged);
     }
-    this.#objects.publish([], present);
+    this.#settle(present);
     return digests.map(known);
   }
 
+  /** Reads, and hashes or stages, here or in threads. */
   async #work(
-    kind: 'hash' | 'stage',
+    { kind, pack = false }: { kind: 'hash' | 'stage'; pack?: boolean },
     root: string,
     files: readonly ScannedFile[],
-    onStaged: (file: StagedFile) => void = () => {},
+    onDone: (done: Outcome) => void = () => {},
   ): Promise<StagedFile[]> {
-    const durable = !(files.length > BULK && this.#files.syncsEverything);
+    const options = { pack, durable: !(files.length > BULK && this.#files.syncsEverything) };
     const named = files.map((file) => ({ ...file, path: file.path === '' ? root : `${root}/${file.path}` }));
     if (this.#files === nodeFileSystem && isMuch(files)) {
-      return inThreads({ kind, durable, store: this.folder }, named, onStaged);
+      return inThreads({ kind, ...options, store: this.folder }, named, onDone);
     }
+    if (kind === 'hash') return named.map(({ path }) => hashFile(path));
+    const stager = new Stager(this.#objects, this.#packs, options);
     const done: StagedFile[] = [];
-    for (const { path } of named) {
-      const file = kind === 'hash' ? hashFile(path) : await stageFile(this.#objects, path, durable);
-      onStaged(file);
-      done.push(file);
+    try {
+      for (const { path } of named) done.push(await stager.add(path));
+      onDone({ files: done, packs: stager.finish() });
+    } catch (error) {
+      onDone({ files: done, packs: [] });
+      stager.discard();
+      throw error;
     }
     return done;
   }
 
+  /** @param objects what one names stands before it */
   #putObjects(objects: readonly { digest: Digest; bytes: Uint8Array }[]): void {
     const absent = objects.filter(({ digest, bytes }) => !this.#isWhole(digest, BigInt(bytes.length)));
-    const durable = !(absent.length > BULK && this.#files.syncsEverything);
+    const stager = new Stager(this.#objects, this.#packs, { durable: true, pack: true });
     const staged: Staged[] = [];
     try {
-      for (const { digest, bytes } of absent) staged.push(this.#objects.stage(digest, bytes, durable));
+      for (const { digest, bytes } of absent) {
+        if (absent.length > MANY) stager.addContent(digest, bytes);
+        else staged.push(this.#objects.stage(digest, bytes, true));
+      }
+      this.#packs.publish(stager.finish());
     } catch (error) {
+      stager.discard();
       this.#objects.discard(staged);
       throw error;
     }
-    this.#objects.publish(
-      staged,
-      objects.map(({ digest }) => digest),
-    );
+    this.#objects.publish(staged);
+    this.#settle(objects.map(({ digest }) => digest));
+  }
+
+  /** Of objects that were found in place: makes sure that their names survive a loss of power. */
+  #settle(present: readonly Digest[]): void {
+    const loose = present.filter((digest) => this.#objects.has(digest));
+    this.#objects.publish([], loose);
+    if (loose.length < present.length) this.#packs.settle();
   }
 
   /** There, with the right size and untouched since it was written: an object that is not is written again. */

@@ -4,24 +4,28 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ExitCode, MlpipeError } from '../errors.ts';
 import type { FileIdentity } from './identity.ts';
-import type { StagedFile } from './work.ts';
+import type { StagedPack } from './packs/pack.ts';
+import type { StagedFile, StagerOptions } from './work.ts';
 
-export interface Task {
+export interface Task extends StagerOptions {
   /** Where objects are kept, for `stage`. */
   store: string;
   kind: 'hash' | 'stage';
-  /** For `stage`: each copy is brought to the disk at once. */
-  durable: boolean;
   paths: string[];
 }
 
-export type Answer =
-  | { files: StagedFile[] }
-  | {
-      error: { message: string; code?: string; todo?: string; exit?: ExitCode };
-      /** What was staged before the error. */
-      files: StagedFile[];
-    };
+export interface Answer {
+  /** Those that were done, in order; all, unless there is an error. */
+  files: StagedFile[];
+  packs: StagedPack[];
+  error?: { message: string; code?: string; todo?: string; exit?: ExitCode };
+}
+
+/** What became of files. */
+export interface Outcome {
+  files: StagedFile[];
+  packs: StagedPack[];
+}
 
 export interface Portion {
   path: string;
@@ -41,25 +45,25 @@ export function isMuch(files: readonly { identity: FileIdentity }[]): boolean {
 /**
  * Spreads files over threads and answers in the order of `files`.
  *
- * @throws MlpipeError the first failure; `onStaged` has then still been told of everything that was staged
+ * @param onDone told of everything that was staged, also where something else has failed
+ * @throws MlpipeError the first failure
  */
 export async function inThreads(
   task: Omit<Task, 'paths'>,
   files: readonly { path: string; identity: FileIdentity }[],
-  onStaged: (file: StagedFile) => void,
+  onDone: (done: Outcome) => void,
 ): Promise<StagedFile[]> {
   const shares = deal(files, THREADS);
   const answers = await Promise.all(shares.map((share) => inThread({ ...task, paths: share.map(({ path }) => path) })));
   const byPath = new Map<string, StagedFile>();
   shares.forEach((share, index) => {
-    answers[index]?.files.forEach((file, position) => {
-      onStaged(file);
+    const answer = answers[index];
+    if (answer) onDone(answer);
+    answer?.files.forEach((file, position) => {
       byPath.set(share[position]?.path ?? '', file);
     });
   });
-  for (const answer of answers) {
-    if ('error' in answer) throw revive(answer.error);
-  }
+  for (const { error } of answers) if (error) throw revive(error);
   return files.flatMap(({ path }) => byPath.get(path) ?? []);
 }
 

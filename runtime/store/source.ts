@@ -1,9 +1,10 @@
-/** Where objects come from. Loose files are one source; packs and remotes are further ones. */
-import fs from 'node:fs';
+/** Where objects come from: files of their own, and packs. */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import { type ContentFolder, OBJECT_TIME } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
+import { objectFolder, packFolder } from './layout.ts';
+import type { PackFolder } from './packs/packs.ts';
 
 export interface ObjectSource {
   has(digest: Digest): boolean;
@@ -29,54 +30,71 @@ export interface ObjectPlace {
 
 /** A manifest is never larger; see `LARGE`. */
 const HEAD = 4 * 2 ** 20;
+/** Enough to tell that something is no manifest. */
+const BEGINNING = 4096;
 
-export class LooseObjects implements ObjectSource {
+/** @param store the `.mlpipe` folder */
+export function objectSource(files: FileSystem, store: string): ObjectSource {
+  return new StoredObjects(files, objectFolder(files, store), packFolder(files, store));
+}
+
+/** A file of its own comes first: what is found damaged in a pack is written anew as one. */
+export class StoredObjects implements ObjectSource {
   readonly #files: FileSystem;
-  readonly #objects: ContentFolder;
+  readonly #loose: ContentFolder;
+  readonly #packs: PackFolder;
 
-  constructor(files: FileSystem, objects: ContentFolder) {
+  constructor(files: FileSystem, loose: ContentFolder, packs: PackFolder) {
     this.#files = files;
-    this.#objects = objects;
+    this.#loose = loose;
+    this.#packs = packs;
   }
 
   has(digest: Digest): boolean {
-    return this.#objects.has(digest);
+    return this.#loose.has(digest) || this.#packs.find(digest) !== undefined;
   }
 
   size(digest: Digest): Bytes | undefined {
-    return this.#files.status(this.#objects.path(digest))?.bytes;
+    return this.locate(digest)?.bytes;
   }
 
   isMeddled(digest: Digest): boolean {
-    const status = this.#files.status(this.#objects.path(digest));
-    return status !== undefined && status.modified !== BigInt(OBJECT_TIME) * 1_000_000_000n;
+    const place = this.locate(digest);
+    const modified = place && this.#files.status(place.path)?.modified;
+    return modified !== undefined && modified !== BigInt(OBJECT_TIME) * 1_000_000_000n;
   }
 
   head(digest: Digest): Buffer | undefined {
-    const size = this.size(digest);
-    if (size === undefined) return undefined;
-    if (size <= HEAD) return this.read(digest)?.content;
-    const file = fs.openSync(this.#objects.path(digest), 'r');
-    try {
-      const head = Buffer.alloc(4096);
-      return head.subarray(0, fs.readSync(file, head, 0, head.length, 0));
-    } finally {
-      fs.closeSync(file);
-    }
+    const place = this.locate(digest);
+    if (!place) return undefined;
+    return place.bytes <= HEAD ? this.read(digest)?.content : this.#part({ ...place, bytes: BEGINNING });
   }
 
   read(digest: Digest): { content: Buffer; path: string } | undefined {
-    const path = this.#objects.path(digest);
+    // What was collected or repacked between the two looks is looked for once more.
+    for (let look = 0; look < 2; look += 1) {
+      const place = this.locate(digest);
+      const content = place && this.#part(place);
+      if (content) return { content, path: place.path };
+      this.#packs.forget();
+    }
+    return undefined;
+  }
+
+  locate(digest: Digest): ObjectPlace | undefined {
+    const path = this.#loose.path(digest);
+    const bytes = this.#files.status(path)?.bytes;
+    if (bytes !== undefined) return { path, offset: 0, bytes, alone: true };
+    const packed = this.#packs.find(digest);
+    return packed && { ...packed, alone: false };
+  }
+
+  #part({ path, offset, bytes, alone }: ObjectPlace): Buffer | undefined {
     try {
-      return { content: this.#files.read(path), path };
+      return alone && bytes <= HEAD ? this.#files.read(path) : this.#files.readPart(path, offset, bytes);
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw readFailure(path, error);
     }
-  }
-
-  locate(digest: Digest): ObjectPlace | undefined {
-    const bytes = this.size(digest);
-    return bytes === undefined ? undefined : { path: this.#objects.path(digest), offset: 0, bytes, alone: true };
   }
 }

@@ -23,10 +23,20 @@ export interface Store {
   /** Lays a file or a folder at `destination`; read-only links where `writable` is not set. */
   checkout(digest: Digest, destination: string, options?: { writable?: boolean }): Promise<void>;
   /** Re-hashes every object. */
-  verify(): Promise<{
-    objects: number;
-    bytes: Bytes;
-    problems: { digest: Digest; problem: 'missing' | 'corrupt' | 'unreadable' }[];
-  }>;
+  verify(): Promise<StoreVerification>;
   close(): void;
+}
+
+export interface StoreVerification {
+  objects: number;
+  /** Of those that are whole. */
+  bytes: Bytes;
+  problems: StoreProblem[];
+}
+
+export interface StoreProblem {
+  digest: Digest;
+  /** `missing`: a folder names it. `pack`: a file that holds many objects cannot be read; the digest is its name. */
+  problem: 'missing' | 'corrupt' | 'unreadable' | 'pack';
+  path?: string;
 }

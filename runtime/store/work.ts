@@ -11,6 +11,8 @@ import type { ContentFolder, GrowingCopy, Staged } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileIdentity, identityOf, isSettled, isUntouched, now } from './identity.ts';
 import { looksLikeManifest } from './manifest.ts';
+import { LARGEST_PACKED, type PackWriter, type StagedPack } from './packs/pack.ts';
+import type { PackFolder } from './packs/packs.ts';
 
 /** Files up to this size are read in one go. */
 const WHOLE = 2 ** 20;
@@ -24,8 +26,10 @@ export interface HashedFile {
 }
 
 export interface StagedFile extends HashedFile {
-  /** Nothing where the store has the content already. */
+  /** Nothing where the store has the content already, or a pack is to have it. */
   staged?: Staged;
+  /** Whether it is in a pack that was begun for it or for others beside it. */
+  packed?: true;
 }
 
 let piece: Buffer | undefined;
@@ -44,33 +48,84 @@ export function hashFile(path: string): HashedFile {
   }
 }
 
-/**
- * Copies a file's content into the store's folder of temporary files and hashes what was copied.
- *
- * @param durable whether each copy is brought to the disk at once; otherwise the caller must see to it
- */
-export async function stageFile(objects: ContentFolder, path: string, durable: boolean): Promise<StagedFile> {
-  const source = openSource(path);
-  let staged: Staged | undefined;
-  try {
-    let digest: Digest;
-    if (source.bytes <= WHOLE) {
-      const content = readAll(source);
-      refuseManifest(path, content);
-      digest = digestOfBytes(content);
-      if (!objects.has(digest)) staged = objects.stage(digest, content, durable);
-    } else {
-      staged = await objects.stageCopy(path, durable, (copy) => digestOfCopy(path, copy));
-      digest = staged.digest;
-    }
-    const hashed = unchanged(source, digest);
-    return staged ? { ...hashed, staged } : hashed;
-  } catch (error) {
-    if (staged) objects.discard([staged]);
-    throw error;
-  } finally {
-    fs.closeSync(source.file);
+/** Copies files into the store's folder of temporary files and hashes what was copied. */
+export class Stager {
+  readonly #objects: ContentFolder;
+  readonly #packs: PackFolder;
+  readonly #options: StagerOptions;
+  #pack: PackWriter | undefined;
+  #full: StagedPack[] = [];
+
+  constructor(objects: ContentFolder, packs: PackFolder, options: StagerOptions) {
+    this.#objects = objects;
+    this.#packs = packs;
+    this.#options = options;
   }
+
+  /** @throws MlpipeError `file-changed`, `manifest-as-file`, `path-missing`, and those of a failed write */
+  async add(path: string): Promise<StagedFile> {
+    const source = openSource(path);
+    let staged: Staged | undefined;
+    try {
+      let digest: Digest;
+      if (source.bytes <= WHOLE) {
+        const content = readAll(source);
+        refuseManifest(path, content);
+        digest = digestOfBytes(content);
+        const hashed = unchanged(source, digest);
+        if (this.#options.pack && content.length <= LARGEST_PACKED) {
+          return this.addContent(digest, content) ? { ...hashed, packed: true } : hashed;
+        }
+        if (!this.#isThere(digest)) staged = this.#objects.stage(digest, content, this.#options.durable);
+        return staged ? { ...hashed, staged } : hashed;
+      }
+      staged = await this.#objects.stageCopy(path, this.#options.durable, (copy) => digestOfCopy(path, copy));
+      return { ...unchanged(source, staged.digest), staged };
+    } catch (error) {
+      if (staged) this.#objects.discard([staged]);
+      throw error;
+    } finally {
+      fs.closeSync(source.file);
+    }
+  }
+
+  /** Into the pack that is being written, unless the store has it. @returns whether the pack is to have it */
+  addContent(digest: Digest, content: Uint8Array): boolean {
+    if (this.#pack?.has(digest)) return true;
+    if (this.#isThere(digest)) return false;
+    this.#pack ??= this.#packs.begin();
+    this.#pack.add(digest, content);
+    if (this.#pack.isFull) this.#full.push(this.#pack.finish());
+    if (this.#pack.isFull) this.#pack = undefined;
+    return true;
+  }
+
+  /** Packs that are on the disk and wait for their names. */
+  finish(): StagedPack[] {
+    if (this.#pack) this.#full.push(this.#pack.finish());
+    this.#pack = undefined;
+    return this.#full;
+  }
+
+  /** Takes its packs away again. */
+  discard(): void {
+    const temporary = this.#pack?.abandon();
+    this.#packs.discard([...this.#full, ...(temporary === undefined ? [] : [{ temporary }])]);
+    this.#pack = undefined;
+    this.#full = [];
+  }
+
+  /** What another process stores meanwhile is stored twice, and costs room. */
+  #isThere(digest: Digest): boolean {
+    return this.#objects.has(digest) || this.#packs.find(digest, false) !== undefined;
+  }
+}
+
+export interface StagerOptions {
+  /** Whether each copy is brought to the disk at once; otherwise the caller must see to it. */
+  durable: boolean;
+  /** Whether small files go into packs. */
+  pack: boolean;
 }
 
 /** Follows a copy that is being made, and lets others work in between. */

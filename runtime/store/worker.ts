@@ -2,22 +2,21 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { MlpipeError } from '../errors.ts';
 import { nodeFileSystem } from './filesystem.ts';
-import { objectFolder } from './layout.ts';
+import { objectFolder, packFolder } from './layout.ts';
 import type { Answer, Task } from './pool.ts';
-import { hashFile, type StagedFile, stageFile } from './work.ts';
+import { hashFile, type StagedFile, Stager } from './work.ts';
 
 async function answer(task: Task): Promise<Answer> {
   const files: StagedFile[] = [];
+  const stager = new Stager(objectFolder(nodeFileSystem, task.store), packFolder(nodeFileSystem, task.store), task);
   try {
-    const objects = objectFolder(nodeFileSystem, task.store);
-    for (const path of task.paths) {
-      files.push(task.kind === 'hash' ? hashFile(path) : await stageFile(objects, path, task.durable));
-    }
-    return { files };
+    for (const path of task.paths) files.push(task.kind === 'hash' ? hashFile(path) : await stager.add(path));
+    return { files, packs: stager.finish() };
   } catch (error) {
-    if (!(error instanceof MlpipeError)) return { files, error: { message: String(error) } };
+    stager.discard();
+    if (!(error instanceof MlpipeError)) return { files, packs: [], error: { message: String(error) } };
     const { message, code, todo, exit } = error;
-    return { files, error: { message, code, exit, ...(todo !== undefined && { todo }) } };
+    return { files, packs: [], error: { message, code, exit, ...(todo !== undefined && { todo }) } };
   }
 }
 

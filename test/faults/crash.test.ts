@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { ContentFolder } from '../../runtime/store/content.ts';
-import { objectFolder, prepareStore } from '../../runtime/store/layout.ts';
+import { objectFolder, packFolder, prepareStore } from '../../runtime/store/layout.ts';
 import { openStore } from '../../runtime/store/open.ts';
-import { stageFile } from '../../runtime/store/work.ts';
+import { Stager } from '../../runtime/store/work.ts';
 import { CrashFileSystem, crashStates, type Disk } from './crash-filesystem.ts';
 
 const STORE = '/store/.mlpipe';
@@ -156,6 +156,8 @@ describe('when the disk fails', () => {
   describe('while a large file is copied', () => {
     let folder = '';
     let large = '';
+    const stage = (files: CrashFileSystem, objects: ContentFolder) =>
+      new Stager(objects, packFolder(files, STORE), { durable: true, pack: false }).add(large);
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'mlpipe-large-'));
       large = join(folder, 'large');
@@ -166,24 +168,24 @@ describe('when the disk fails', () => {
     for (const name of ['create', 'write', 'setModified', 'sync'] as const) {
       it(`a full disk at ${name} is told as one, and nothing is left behind`, async () => {
         const { files, objects } = at(name, 'ENOSPC');
-        await assert.rejects(stageFile(objects, large, true), { code: 'store-full' });
+        await assert.rejects(stage(files, objects), { code: 'store-full' });
         assert.deepEqual(files.list(`${STORE}/tmp`), []);
       });
     }
 
     it('a failed sync is never tried again until it says yes', async () => {
       const { files, objects, heal } = at('sync', 'EIO');
-      await assert.rejects(stageFile(objects, large, true), { code: 'store-write-failed' });
+      await assert.rejects(stage(files, objects), { code: 'store-write-failed' });
       heal();
       const before = files.operations.length;
-      await assert.rejects(stageFile(objects, large, true), { code: 'store-write-failed' });
+      await assert.rejects(stage(files, objects), { code: 'store-write-failed' });
       assert.equal(files.operations.length, before, 'it wrote on after the disk had failed');
     });
 
     it('it is synced before it is named', async () => {
       const files = new CrashFileSystem(false, emptyStore());
       const objects = objectFolder(files, STORE);
-      const { staged } = await stageFile(objects, large, true);
+      const { staged } = await stage(files, objects);
       assert.ok(staged);
       objects.publish([staged]);
       const kinds = files.operations.map(({ kind }) => kind);

@@ -9,13 +9,15 @@ import { hasCode, nodeFileSystem } from '../../store/filesystem.ts';
 import { identityOf } from '../../store/identity.ts';
 import { objectFolder } from '../../store/layout.ts';
 import { inThreads, isMuch, type Portion } from '../../store/pool.ts';
-import type { Store } from '../../store/store.ts';
+import type { Store, StoreProblem } from '../../store/store.ts';
 import { hashFile } from '../../store/work.ts';
 import { type Problem, problem } from './problem.ts';
 
-type ObjectProblem = Awaited<ReturnType<Store['verify']>>['problems'][number];
-
-export function objectProblem({ digest, problem: what }: ObjectProblem): Problem {
+export function objectProblem({ digest, problem: what, path }: StoreProblem): Problem {
+  if (what === 'pack')
+    return problem('pack-damaged', `The pack ${path} is damaged, and what it holds cannot be told.`, {
+      ...(path === undefined ? {} : { path }),
+    });
   if (what === 'corrupt')
     return problem('object-corrupt', `The object ${digest} is not what its digest says.`, { digest });
   if (what === 'missing')

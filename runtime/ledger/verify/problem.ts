@@ -18,9 +18,11 @@ export type ProblemCode = keyof typeof TODO;
 
 /** What to do about each kind of problem. */
 export const TODO = {
-  'object-corrupt': 'Remove the file and run the step that makes it again, or bring it back from a copy.',
-  'object-missing': 'Run the step that makes it again, or bring it back from a copy.',
+  'object-corrupt': '`mlpipe verify --repair` brings it back from a remote; else run the step that makes it again.',
+  'object-missing': '`mlpipe verify --repair` brings it back from a remote; else run the step that makes it again.',
   'object-unreadable': 'Give yourself the right to read it, and check the disk.',
+  'pack-damaged':
+    '`mlpipe verify --repair` saves what can be saved and brings back from a remote what is missing then.',
   'record-edited': 'Somebody or the disk has changed it. Bring it back from a copy; `mlpipe fetch` may have one.',
   'record-missing': 'It was removed. Bring it back from a copy; `mlpipe fetch` may have one.',
   'record-unlogged':

@@ -5,15 +5,14 @@ import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import { objectCorrupt, objectMissing } from '../errors.ts';
 import { nodeFileSystem } from '../filesystem.ts';
-import { objectFolder } from '../layout.ts';
 import { parseManifest } from '../manifest.ts';
-import { LooseObjects, type ObjectSource } from '../source.ts';
+import { type ObjectSource, objectSource } from '../source.ts';
 import type { Content } from './driver.ts';
 
 const PIECE = 2 ** 20;
 
 export function objectsOf(store: string): ObjectSource {
-  return new LooseObjects(nodeFileSystem, objectFolder(nodeFileSystem, store));
+  return objectSource(nodeFileSystem, store);
 }
 
 /**
