@@ -20,18 +20,12 @@ import {
   utimesSync,
   writeSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { bootId, processStart } from './process.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from '../processes.ts';
 
-export interface LeaseOwner {
-  host: string;
-  boot: string;
-  pid: number;
-  /** When the process was started, as the system counts; a number that is used again is another process. */
-  start: string;
+export interface LeaseOwner extends ProcessIdentity {
   run: string;
   step: string;
 }
@@ -61,13 +55,7 @@ export async function acquireLease(
 ): Promise<Lease> {
   mkdirSync(folder, { recursive: true });
   const prefix = `${key.replace(':', '-').slice(0, 47)}.`;
-  const owner: LeaseOwner = {
-    host: hostname(),
-    boot: bootId(),
-    pid: process.pid,
-    start: processStart(process.pid) ?? '',
-    ...who,
-  };
+  const owner: LeaseOwner = { ...ownIdentity(), ...who };
   const buried: LeaseOwner[] = [];
   let told = false;
   for (;;) {
@@ -137,20 +125,11 @@ function livingOwner(
       // Released between the listing and the reading.
       continue;
     }
-    if (owner === null ? age < SILENCE : isAlive(owner, age)) return owner;
+    if (owner === null ? age < SILENCE : isAlive(owner, age, SILENCE)) return owner;
     if (owner !== null) buried.push(owner);
     rmSync(path, { force: true });
   }
   return undefined;
-}
-
-/** Whether the process that wrote a lease still runs. */
-export function isAlive(owner: LeaseOwner, silence: number): boolean {
-  if (owner.host !== hostname()) return silence < SILENCE;
-  if (owner.boot !== bootId()) return false;
-  const start = processStart(owner.pid);
-  if (start === null) return false;
-  return owner.start === '' || start === '' || owner.start === start;
 }
 
 function parseOwner(text: string): LeaseOwner | null {

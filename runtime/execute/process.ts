@@ -1,8 +1,9 @@
 /** Child processes: groups of their own that end together, limits, and words for how they ended. */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { constants, uptime } from 'node:os';
+import { constants } from 'node:os';
 import type { Bytes, Seconds } from '../../grammar/plan/plan.ts';
+import { statFields } from '../processes.ts';
 
 /** How a child ended. */
 export interface ProcessEnd {
@@ -147,39 +148,6 @@ function signalOfCode(code: number | null): NodeJS.Signals | null {
 
 // ---------------------------------------------------------------- what Linux knows
 
-let boot: string | undefined;
-
-/** Tells one start of the machine from the next. */
-export function bootId(): string {
-  boot ??= readOr('/proc/sys/kernel/random/boot_id', () => String(Math.round((Date.now() / 1000 - uptime()) / 10)));
-  return boot;
-}
-
-/** When a process was started, `''` where that cannot be known, `null` if there is no such process. */
-export function processStart(pid: number): string | null {
-  if (process.platform === 'linux') {
-    try {
-      const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-      // A zombie has ended; only its parent does not know yet.
-      if (fields[0] === 'Z' || fields[0] === 'X') return null;
-      return fields[19] ?? '';
-    } catch {
-      return null;
-    }
-  }
-  try {
-    process.kill(pid, 0);
-    return '';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : null;
-  }
-}
-
-/** The fields of `/proc/<pid>/stat` after the program's name, which may itself hold spaces and brackets. */
-function statFields(text: string): string[] {
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
-}
-
 function processesMarked(mark: string): number[] {
   if (process.platform !== 'linux') return [];
   return runningProcesses().filter((pid) => {
@@ -210,12 +178,4 @@ export function groupMemory(group: number): Bytes {
     }
   }
   return pages * 4096;
-}
-
-function readOr(path: string, other: () => string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return other();
-  }
 }

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { acquireLease, isAlive, type LeaseOwner } from '../../runtime/execute/lease.ts';
-import { bootId, processStart } from '../../runtime/execute/process.ts';
+import { acquireLease, type LeaseOwner } from '../../runtime/execute/lease.ts';
+import { bootId, isAlive, processStart } from '../../runtime/processes.ts';
 
 const KEY: Digest = `sha256:${'a'.repeat(64)}`;
 const OTHER: Digest = `sha256:${'b'.repeat(64)}`;
@@ -119,7 +119,7 @@ describe('a lease', () => {
       while (!/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))) {
         await new Promise((resolve) => setImmediate(resolve));
       }
-      assert.equal(isAlive({ host: hostname(), boot: bootId(), pid, start: '', ...WHO }, 0), false);
+      assert.equal(isAlive({ host: hostname(), boot: bootId(), pid, start: '', ...WHO }, 0, 60_000), false);
     } finally {
       parent.kill('SIGKILL');
     }
