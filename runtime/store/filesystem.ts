@@ -22,6 +22,10 @@ export interface FileSystem {
   /** Replaces what `to` names, atomically. */
   rename(from: string, to: string): void;
   unlink(path: string): void;
+  /** Only an empty one. */
+  removeFolder(path: string): void;
+  /** Lets a file count as changed now, and gives it a modification time, in seconds since 1970. */
+  freshen(path: string, seconds: number): void;
   /** Takes away everything after the first `bytes`; on the disk when it returns. */
   truncate(path: string, bytes: number): void;
   /** Parents too; nothing happens where it exists. */
@@ -88,6 +92,8 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   unlink: (path) => fs.unlinkSync(path),
+  removeFolder: (path) => fs.rmdirSync(path),
+  freshen: (path, seconds) => fs.utimesSync(path, seconds, seconds),
   truncate(path, bytes) {
     const file = fs.openSync(path, 'r+');
     try {

@@ -123,14 +123,15 @@ function commonPrefix(entries: readonly ManifestEntry[]): string {
   return first.slice(0, length);
 }
 
-const BEGINNING = '{"bytes":';
+/** With what every manifest begins. */
+export const MANIFEST_BEGINNING = Buffer.from('{"bytes":');
 const END = `"format":"${MANIFEST_FORMAT}","parts":`;
 
 /** Whether content has the look of a manifest; a look at its ends, whatever its size. */
 export function looksLikeManifest(content: Buffer): boolean {
   return (
-    content.length > BEGINNING.length &&
-    content.subarray(0, BEGINNING.length).equals(Buffer.from(BEGINNING)) &&
+    content.length > MANIFEST_BEGINNING.length &&
+    content.subarray(0, MANIFEST_BEGINNING.length).equals(MANIFEST_BEGINNING) &&
     content.includes(END)
   );
 }

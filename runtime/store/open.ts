@@ -5,9 +5,13 @@ import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import { Checkout } from './checkout.ts';
-import { BULK, type ContentFolder, type Staged, sweepTemporaryFolder } from './content.ts';
+import { type Collected, type Collection, type CollectOptions, collect } from './collection/collect.ts';
+import { beginSession, type Session } from './collection/sessions.ts';
+import { setAside } from './collection/set-aside.ts';
+import { Trash } from './collection/trash.ts';
+import { BULK, type ContentFolder, OBJECT_TIME, type Staged, sweepTemporaryFolder } from './content.ts';
 import { objectCorrupt, objectMissing, readFailure } from './errors.ts';
-import { type FileSystem, nodeFileSystem } from './filesystem.ts';
+import { type FileSystem, hasCode, nodeFileSystem } from './filesystem.ts';
 import { identityOf, isUntouched } from './identity.ts';
 import { objectFolder, packFolder, prepareStore, temporaryFolder } from './layout.ts';
 import {
@@ -24,13 +28,15 @@ import { inThreads, isMuch, type Outcome } from './pool.ts';
 import { isExecutable, type Scan, type ScannedFile, scanFolder } from './scan.ts';
 import { type ObjectSource, StoredObjects } from './source.ts';
 import { StatCache } from './statcache.ts';
-import type { Store, Stored, StoreVerification } from './store.ts';
+import type { Store, Stored, StoreProblem, StoreVerification } from './store.ts';
 import { verifyObjects } from './verify.ts';
 import { fileChanged, type HashedFile, hashFile, type StagedFile, Stager } from './work.ts';
 
 /** How many new files share one sync. */
 const BATCH_FILES = 65_536;
 const BATCH_BYTES = 2 ** 30;
+/** What was changed so lately, in milliseconds, is young enough for any collection. */
+const FRESH = 24 * 3_600_000;
 /** More objects than these that are put at once go into a pack, where they appear together. */
 const MANY = 16;
 
@@ -57,7 +63,9 @@ class LocalStore implements Store {
   readonly #files: FileSystem;
   readonly #objects: ContentFolder;
   readonly #packs: PackFolder;
+  readonly #trash: Trash;
   readonly #source: ObjectSource;
+  #session: Session | undefined;
   #swept = false;
 
   constructor(folder: string, files: FileSystem) {
@@ -65,18 +73,22 @@ class LocalStore implements Store {
     this.#files = files;
     this.#objects = objectFolder(files, folder);
     this.#packs = packFolder(files, folder);
-    this.#source = new StoredObjects(files, this.#objects, this.#packs);
+    this.#trash = new Trash(files, folder, this.#objects, this.#packs);
+    this.#source = new StoredObjects(files, this.#objects, this.#packs, this.#trash);
   }
 
   async putBytes(content: Uint8Array | string): Promise<Stored> {
+    const session = this.#begin();
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     const digest = digestOf(bytes);
     this.#putObjects([{ digest, bytes }]);
+    session?.require();
     return { digest, bytes: bytes.length };
   }
 
   async put(path: string): Promise<Stored> {
     this.#sweep();
+    const session = this.#begin();
     const whole = resolve(path);
     const stats = look(whole);
     const cache = this.#cacheOf(whole);
@@ -85,6 +97,7 @@ class LocalStore implements Store {
       const [digest] = await this.#store(whole, [file], cache);
       cache.save();
       if (digest === undefined) throw fileChanged(whole);
+      session?.require();
       return { digest, bytes: Number(stats.size) };
     }
     const scan = await scanFolder(whole);
@@ -94,6 +107,7 @@ class LocalStore implements Store {
     refuseChange(whole, scan, await scanFolder(whole));
     const manifest = manifestOf(scan, digests);
     this.#putObjects(manifest.objects.map(({ digest, text }) => ({ digest, bytes: Buffer.from(text) })));
+    session?.require();
     return { digest: manifest.digest, bytes: manifest.bytes, files: manifest.files };
   }
 
@@ -143,8 +157,35 @@ class LocalStore implements Store {
     return verifyObjects(this.#files, this.#objects, this.#packs, this.#source);
   }
 
+  collect(options: CollectOptions): Promise<Collection> {
+    // What this store has written is needed by what is to be said next.
+    this.#session?.end();
+    this.#session = undefined;
+    return collect(this.#collected(), options);
+  }
+
+  setAside(problems: readonly StoreProblem[]): void {
+    setAside(this.#collected(), problems);
+  }
+
   close(): void {
-    // Everything is on the disk as soon as it is answered for; there is nothing to let go of.
+    this.#session?.end();
+    this.#session = undefined;
+  }
+
+  #collected(): Collected {
+    const [files, objects, packs] = [this.#files, this.#objects, this.#packs];
+    // One that counts anew.
+    const trash = new Trash(files, this.folder, objects, packs);
+    const source = new StoredObjects(files, objects, packs, trash);
+    return { store: this.folder, files, objects, packs, source, trash };
+  }
+
+  /** From now on nothing that is written or found in place is taken away. */
+  #begin(): Session | undefined {
+    // On a disk that no other process can see, nobody collects.
+    if (this.#files.sharesKernel) this.#session ??= beginSession(this.folder);
+    return this.#session;
   }
 
   /** A folder's entries, parts unfolded; nothing where the object is a file. */
@@ -267,9 +308,31 @@ class LocalStore implements Store {
 
   /** Of objects that were found in place: makes sure that their names survive a loss of power. */
   #settle(present: readonly Digest[]): void {
-    const loose = present.filter((digest) => this.#objects.has(digest));
+    const loose: Digest[] = [];
+    const files = new Set<string>();
+    for (const digest of present) {
+      const place = this.#source.locate(digest);
+      if (!place) throw objectMissing(digest);
+      if (place.alone) loose.push(digest);
+      files.add(place.path);
+    }
     this.#objects.publish([], loose);
     if (loose.length < present.length) this.#packs.settle();
+    for (const path of files) this.#freshen(path);
+  }
+
+  /** A collection spares what was found in place lately like what was written lately. */
+  #freshen(path: string): void {
+    const status = this.#files.status(path);
+    // What was written into since must go on showing it.
+    if (!status || status.modified !== BigInt(OBJECT_TIME) * 1_000_000_000n) return;
+    if (Date.now() - Number(status.changed / 1_000_000n) < FRESH) return;
+    try {
+      this.#files.freshen(path, OBJECT_TIME);
+    } catch (error) {
+      // Somebody else's file, in a store that several people share: what protects it then is that it is only set aside.
+      if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT')) throw error;
+    }
   }
 
   /** There, with the right size and untouched since it was written: an object that is not is written again. */

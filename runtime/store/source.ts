@@ -1,5 +1,6 @@
 /** Where objects come from: files of their own, and packs. */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
+import { Trash } from './collection/trash.ts';
 import { type ContentFolder, OBJECT_TIME } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
@@ -35,23 +36,26 @@ const BEGINNING = 4096;
 
 /** @param store the `.mlpipe` folder */
 export function objectSource(files: FileSystem, store: string): ObjectSource {
-  return new StoredObjects(files, objectFolder(files, store), packFolder(files, store));
+  const [loose, packs] = [objectFolder(files, store), packFolder(files, store)];
+  return new StoredObjects(files, loose, packs, new Trash(files, store, loose, packs));
 }
 
-/** A file of its own comes first: what is found damaged in a pack is written anew as one. */
+/** A file of its own comes first: what is found damaged in a pack may be written anew as one. */
 export class StoredObjects implements ObjectSource {
   readonly #files: FileSystem;
   readonly #loose: ContentFolder;
   readonly #packs: PackFolder;
+  readonly #trash: Trash;
 
-  constructor(files: FileSystem, loose: ContentFolder, packs: PackFolder) {
+  constructor(files: FileSystem, loose: ContentFolder, packs: PackFolder, trash: Trash) {
     this.#files = files;
     this.#loose = loose;
     this.#packs = packs;
+    this.#trash = trash;
   }
 
   has(digest: Digest): boolean {
-    return this.#loose.has(digest) || this.#packs.find(digest) !== undefined;
+    return this.locate(digest) !== undefined;
   }
 
   size(digest: Digest): Bytes | undefined {
@@ -81,7 +85,12 @@ export class StoredObjects implements ObjectSource {
     return undefined;
   }
 
+  /** What has been set aside by a collection is needed after all. */
   locate(digest: Digest): ObjectPlace | undefined {
+    return this.#look(digest) ?? (this.#trash.restore(digest) ? this.#look(digest) : undefined);
+  }
+
+  #look(digest: Digest): ObjectPlace | undefined {
     const path = this.#loose.path(digest);
     const bytes = this.#files.status(path)?.bytes;
     if (bytes !== undefined) return { path, offset: 0, bytes, alone: true };

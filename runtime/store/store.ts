@@ -1,5 +1,6 @@
 /** What the rest of the runtime may ask of the store. The store knows no model, no step and no record. */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
+import type { Collection, CollectOptions } from './collection/collect.ts';
 
 export interface Stored {
   digest: Digest;
@@ -24,6 +25,14 @@ export interface Store {
   checkout(digest: Digest, destination: string, options?: { writable?: boolean }): Promise<void>;
   /** Re-hashes every object. */
   verify(): Promise<StoreVerification>;
+  /**
+   * Takes away what nothing needs, while others may go on writing.
+   *
+   * @throws MlpipeError `store-in-use`, `collection-unsure`
+   */
+  collect(options: CollectOptions): Promise<Collection>;
+  /** Moves what `verify` has found damaged to a folder that nothing reads, so that it can be brought back whole. */
+  setAside(problems: readonly StoreProblem[]): void;
   close(): void;
 }
 

@@ -119,6 +119,16 @@ export class CrashFileSystem implements FileSystem {
     this.operations.push({ kind: 'unlink', path });
   }
 
+  removeFolder(path: string): void {
+    if (this.list(path).length > 0) throw failure('ENOTEMPTY', path);
+    // A folder that a crash brings back is empty: nobody misses or minds it.
+    this.#folders.delete(path);
+  }
+
+  freshen(): void {
+    // Time stands still on this disk.
+  }
+
   makeFolder(path: string): void {
     for (let at = path; !this.#folders.has(at); at = dirname(at)) {
       this.#folders.add(at);

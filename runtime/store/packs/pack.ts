@@ -8,8 +8,8 @@ import type { FileSystem } from '../filesystem.ts';
 import type { Writes } from '../writes.ts';
 
 const MAGIC = Buffer.from('mlpipe-pack/1\n\0\0');
-/** A SHA-256, then offset and length as 64-bit numbers. */
-const ENTRY = 32 + 8 + 8;
+/** Bytes of an entry of the index: a SHA-256, then offset and length as 64-bit numbers. */
+export const ENTRY = 32 + 8 + 8;
 /** How many entries, and the SHA-256 of all of them. */
 const TRAILER = 8 + 32;
 /** So much is written at once. */
