@@ -25,18 +25,21 @@ if (what === 'hold') {
   const [seed = '', rounds = '0'] = rest;
   const ledger = openLedger(folder);
   for (let round = 0; round < Number(rounds); round += 1) {
-    // Some that nobody else stores, and some that another one stores, too, and that may just be collected.
-    const own = await store.putBytes(`${seed} ${round}`);
-    const shared = await store.putBytes(`shared ${round % 7}`);
+    // Every round is a program of its own, for the store.
+    const program = openStore(folder);
+    // What nobody names yet, and somebody will in a later round, if it has not been collected by then.
+    await program.putBytes(`pool ${round + 3}`);
+    const own = await program.putBytes(`${seed} ${round}`);
+    const shared = await program.putBytes(`pool ${round}`);
     // Between storing and recording lies a whole training.
-    await wait(Number(seed) * 3);
+    await wait(Number(seed) * 5);
     await ledger.append(
       recordOf({ step: `${seed}-${round}`, outputs: { own, shared }, run: `run-${seed}`, keyParts: own.digest }),
     );
     process.stdout.write(`${own.digest}\n${shared.digest}\n`);
+    program.close();
   }
   ledger.close();
-  store.close();
 } else {
   let ended = false;
   process.stdin.resume();
@@ -56,6 +59,7 @@ if (what === 'hold') {
     counts.collected += found.collected.objects;
     counts.deleted += found.deleted.objects;
     counts.restored += found.restored;
+    await wait(1);
   }
   process.stdout.write(`${JSON.stringify(counts)}\n`);
 }
