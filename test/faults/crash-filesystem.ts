@@ -37,6 +37,8 @@ export class CrashFileSystem implements FileSystem {
   readonly syncsEverything: boolean;
   readonly sharesKernel = false;
   readonly operations: Operation[] = [];
+  /** Whether every file counts as one that was written long ago. */
+  isOld = false;
   readonly #files: (File & { path: string | undefined })[] = [];
   readonly #folders = new Set<string>();
 
@@ -147,8 +149,8 @@ export class CrashFileSystem implements FileSystem {
 
   status(path: string): FileStatus | undefined {
     const file = this.#find(path);
-    const now = BigInt(Date.now()) * 1_000_000n;
-    return file && { bytes: file.bytes.length, modified: BigInt(file.modified) * 1_000_000_000n, changed: now };
+    const changed = this.isOld ? 0n : BigInt(Date.now()) * 1_000_000n;
+    return file && { bytes: file.bytes.length, modified: BigInt(file.modified) * 1_000_000_000n, changed };
   }
 
   read(path: string): Buffer {

@@ -2,13 +2,11 @@
  * Takes away what nothing needs, while others go on writing. `docs/store.md` has the protocol and why nothing that
  * anybody was promised can be lost by it.
  */
-import { join } from 'node:path';
 import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Bytes, Digest, Seconds } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
 import type { ContentFolder } from '../content.ts';
 import { type FileSystem, hasCode } from '../filesystem.ts';
-import { writeWhole } from '../layout.ts';
 import { ENTRY, type PackEntry, type PackIndex, readIndex } from '../packs/pack.ts';
 import type { PackFolder } from '../packs/packs.ts';
 import type { ObjectSource } from '../source.ts';
@@ -109,6 +107,7 @@ class Collector {
   async collect(): Promise<Collection> {
     const needed = await this.#needed();
     const epoch = this.#now / 1_000_000n;
+    if (!this.#options.dryRun && !this.#options.now) this.#place.trash.begin(epoch);
     const aside = await this.#looseObjects(needed, epoch);
     aside.push(...(await this.#packed(needed, epoch)));
     if (this.#options.dryRun) return this.#result;
@@ -116,7 +115,7 @@ class Collector {
       await this.#emptyTrash(needed);
       return { ...this.#result, restored: this.#place.trash.restored };
     }
-    if (aside.length > 0) this.#finishEpoch(epoch);
+    this.#place.trash.end(epoch);
     // Whoever has come to rely on it meanwhile has it back.
     const later = await this.#needed();
     for (const digest of aside) if (later.has(digest)) this.#place.trash.restore(digest);
@@ -226,14 +225,14 @@ class Collector {
     const { files, trash } = this.#place;
     const keep = nanoseconds(this.#options.now ? 0 : (this.#options.keep ?? KEEP_ASIDE));
     for (const epoch of trash.epochs()) {
-      const finished = files.status(this.#epochEnd(epoch))?.changed;
-      if (finished === undefined) {
-        // A collection that was killed: its time runs from now on.
-        this.#finishEpoch(epoch);
-        continue;
+      if (!this.#options.now) {
+        const ended = trash.ended(epoch);
+        // Of a collection that was killed the time runs from now on.
+        if (ended === undefined) trash.end(epoch);
+        // Whoever began before it was set aside may rely on it, and has not yet said so.
+        if (trash.packsOf(epoch).length + trash.objectsOf(epoch).length === 0) trash.remove(epoch);
+        if (ended === undefined || ended >= this.#oldest - keep) continue;
       }
-      // Whoever began before it was set aside may rely on it, and has not yet said so.
-      if (finished >= this.#oldest - keep && !this.#options.now) continue;
       for (const digest of trash.objectsOf(epoch)) {
         if (needed.has(digest)) {
           trash.restore(digest);
@@ -244,7 +243,7 @@ class Collector {
         this.#delete(path);
       }
       for (const name of trash.packsOf(epoch)) this.#deletePack(epoch, name, needed);
-      this.#removeEpoch(epoch);
+      trash.remove(epoch);
       await new Promise((resume) => setImmediate(resume));
     }
   }
@@ -260,42 +259,6 @@ class Collector {
     }
     for (const { bytes } of index?.entries() ?? []) add(this.#result.deleted, bytes);
     this.#delete(path);
-  }
-
-  #epochEnd(epoch: bigint): string {
-    return join(this.#place.trash.folder, String(epoch), 'end');
-  }
-
-  #finishEpoch(epoch: bigint): void {
-    const { files, store, trash } = this.#place;
-    files.makeFolder(join(trash.folder, String(epoch)));
-    writeWhole(files, store, join('trash', String(epoch), 'end'), '');
-  }
-
-  #removeEpoch(epoch: bigint): void {
-    const { files, trash } = this.#place;
-    const folder = join(trash.folder, String(epoch));
-    const names = (path: string) => {
-      try {
-        return files.list(path);
-      } catch (error) {
-        if (hasCode(error, 'ENOENT')) return [];
-        throw error;
-      }
-    };
-    for (const shard of names(join(folder, 'objects'))) this.#removeFolder(join(folder, 'objects', shard));
-    for (const name of ['objects', 'packs']) this.#removeFolder(join(folder, name));
-    this.#delete(this.#epochEnd(epoch));
-    this.#removeFolder(folder);
-  }
-
-  /** What something was put into meanwhile stays. */
-  #removeFolder(path: string): void {
-    try {
-      this.#place.files.removeFolder(path);
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
-    }
   }
 
   #delete(path: string): void {
