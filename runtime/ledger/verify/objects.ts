@@ -105,7 +105,7 @@ async function wrongOf(store: Store, digests: readonly Digest[]): Promise<Wrong[
   }
   if (isMuch(portions)) {
     try {
-      const task = { store: store.folder, kind: 'hash', durable: false } as const;
+      const task = { store: store.folder, kind: 'hash', durable: false, pack: false } as const;
       const hashed = await inThreads(task, portions, () => undefined);
       const differing = portions.filter(({ digest }, index) => hashed[index]?.digest !== digest);
       return [...wrong, ...differing.map(({ digest }) => ({ digest, code: 'object-corrupt' as const }))];
