@@ -57,6 +57,8 @@ export function activate(context: vscode.ExtensionContext): MlpipeApi {
     language,
     models,
     runtime.onRunEvent(({ file, event }) => runs.receive(file, event)),
+    runtime.onTransfer(({ for: file, progress }) => runs.fetching(file, progress)),
+    runtime.onTold(({ for: file, message }) => runs.tell(file, message)),
     activateRunFeature({ runtime, language, runs, logs }),
     activateRecordsFeature({ runtime, logs }),
     activateExplainFeature({ pages: join(context.extensionPath, 'docs', 'diagnostics'), logs }),

@@ -56,6 +56,7 @@ export * from './api-reprotest.ts';
 export {
   openProject,
   type Project,
+  type ProjectOptions,
   pipelineFile,
   pipelinesIn,
   readPipelineText,

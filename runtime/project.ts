@@ -17,6 +17,7 @@ import type { RetainedItem } from './ledger/record.ts';
 import { rememberedPlan, rememberPlan } from './plan-cache.ts';
 import { openStore } from './store/open.ts';
 import { readSettings, remoteOf, SETTINGS_NAME } from './store/remotes/settings.ts';
+import type { TransferEvent } from './store/remotes/transfer.ts';
 import type { Store } from './store/store.ts';
 
 export interface Project {
@@ -25,6 +26,8 @@ export interface Project {
   ledger: Ledger;
   /** Says in a line what was done unasked. */
   tell: (message: string) => void;
+  /** Hears how what is fetched unasked goes on; ended by what `tell` then says. */
+  onTransfer?: (event: TransferEvent) => void;
   close(): void;
 }
 
@@ -45,6 +48,7 @@ export function rootOf(folder: string): string {
 export interface ProjectOptions {
   warn?: (message: string) => void;
   tell?: (message: string) => void;
+  onTransfer?: (event: TransferEvent) => void;
   /** Where the store is taken to be: elsewhere than in the project where nothing may be written to it or believed of it. */
   store?: string;
 }
@@ -60,6 +64,7 @@ export function openProject(folder: string, options: ProjectOptions = {}): Proje
     root,
     store,
     tell: options.tell ?? (() => undefined),
+    ...(options.onTransfer === undefined ? {} : { onTransfer: options.onTransfer }),
     // Opened when it is first asked for: `check` and `fmt` need none.
     get ledger() {
       ledger ??= openLedger(store.folder, { warn, identity: identityIn(root) });
@@ -256,6 +261,7 @@ function suppliedFrom(project: Project): Pick<RetainedSource, 'supply' | 'bring'
       const { supplyObjects } = await import('./share/supply.ts');
       await supplyObjects(project, remote, digests, {
         tell: project.tell,
+        ...(project.onTransfer === undefined ? {} : { onEvent: project.onTransfer }),
         ...(signal === undefined ? {} : { signal }),
       });
     },

@@ -1,6 +1,6 @@
 /** What is running now, as the runtime's events tell it: read by the tree, the lenses and the status bar. */
 import { Emitter } from 'vscode-jsonrpc';
-import type { RunEvent, StepProgress, StepResult } from '../../runtime/rpc/protocol.ts';
+import type { RunEvent, StepProgress, StepResult, TransferProgress } from '../../runtime/rpc/protocol.ts';
 
 export interface RunningStep {
   step: string;
@@ -21,6 +21,10 @@ export interface Running {
   planned: readonly string[];
   finished: StepResult[];
   readonly current: Map<string, RunningStep>;
+  /** What is being fetched from a remote, as far as it has come. */
+  transfer: TransferProgress | undefined;
+  /** What was done unasked, in a line: `fetched 12 objects (10 MiB) from origin`. */
+  told: string | undefined;
   cancelling: boolean;
 }
 
@@ -45,6 +49,8 @@ export class RunningRuns {
       planned: [],
       finished: [],
       current: new Map(),
+      transfer: undefined,
+      told: undefined,
       cancelling: false,
     };
     this.#runs.set(running.id, running);
@@ -69,6 +75,23 @@ export class RunningRuns {
     });
   }
 
+  /** Something is fetched for a run of this file; where there are several, all of them wait for it. */
+  fetching(file: string, progress: TransferProgress): void {
+    for (const running of this.all.filter((each) => each.file === file)) {
+      running.transfer = progress;
+      this.#changes.fire(running);
+    }
+  }
+
+  /** Something was done unasked for a run of this file, and a transfer with it. */
+  tell(file: string, message: string): void {
+    for (const running of this.all.filter((each) => each.file === file)) {
+      running.transfer = undefined;
+      running.told = message;
+      this.#changes.fire(running);
+    }
+  }
+
   /** Takes in one event of the runtime. Events of runs that nobody here asked for are left alone. */
   receive(file: string, event: RunEvent): void {
     const running = this.#target(file, event);
@@ -79,6 +102,8 @@ export class RunningRuns {
         running.planned = event.steps;
         break;
       case 'step-started':
+        // What it needed has come, or is not to be had.
+        running.transfer = undefined;
         running.current.set(event.step, { step: event.step, reason: event.reason, progress: undefined });
         break;
       case 'step-progress': {

@@ -25,6 +25,9 @@ import {
   ReproduceEventNotification,
   type RunEvent,
   RunEventNotification,
+  ToldNotification,
+  TransferNotification,
+  type TransferProgress,
   type VerifyProgress,
   VerifyProgressNotification,
 } from '../../runtime/rpc/protocol.ts';
@@ -84,6 +87,8 @@ export class RuntimeProcess implements Disposable {
   readonly #states = new Emitter<RuntimeState>();
   readonly #events = new Emitter<{ file: string; event: RunEvent }>();
   readonly #reproductions = new Emitter<{ reference: string; event: RunEvent }>();
+  readonly #transfers = new Emitter<{ for: string; progress: TransferProgress }>();
+  readonly #told = new Emitter<{ for: string; message: string }>();
   readonly #decays = new Emitter<{ file: string; done: number; total: number }>();
   readonly #verifications = new Emitter<{ reference: string; progress: VerifyProgress }>();
   readonly #records = new Emitter<{ folder: string }>();
@@ -98,6 +103,8 @@ export class RuntimeProcess implements Disposable {
   readonly onStateChanged = this.#states.event;
   readonly onRunEvent = this.#events.event;
   readonly onReproduceEvent = this.#reproductions.event;
+  readonly onTransfer = this.#transfers.event;
+  readonly onTold = this.#told.event;
   readonly onDecayProgress = this.#decays.event;
   readonly onVerifyProgress = this.#verifications.event;
   readonly onRecordsChanged = this.#records.event;
@@ -222,6 +229,8 @@ export class RuntimeProcess implements Disposable {
     this.#connection = connection;
     connection.onNotification(RunEventNotification, (message) => this.#events.fire(message));
     connection.onNotification(ReproduceEventNotification, (message) => this.#reproductions.fire(message));
+    connection.onNotification(TransferNotification, (message) => this.#transfers.fire(message));
+    connection.onNotification(ToldNotification, (message) => this.#told.fire(message));
     connection.onNotification(DecayProgressNotification, (message) => this.#decays.fire(message));
     connection.onNotification(VerifyProgressNotification, (message) => this.#verifications.fire(message));
     connection.onNotification(RecordsChangedNotification, (message) => this.#records.fire(message));

@@ -1,5 +1,7 @@
 /** How numbers, digests and times are said to a person: always with their unit, never with more places than they mean. */
 
+import type { TransferProgress } from '../../runtime/rpc/protocol.ts';
+
 /** Metrics that are shares of a whole, and so read as per cent. */
 const SHARES = new Set(['accuracy', 'precision', 'recall', 'f1', 'topK', 'balancedAccuracy']);
 
@@ -43,6 +45,14 @@ export function spokenBytes(bytes: number): string {
     unit += 1;
   }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `fetching 3 of 12 objects, 4.2 MiB of 10 MiB` */
+export function spokenTransfer({ phase, objects, objectsTotal, bytes, bytesTotal }: TransferProgress): string {
+  if (phase === 'comparing' || objectsTotal === 0) return 'looking what the remote has …';
+  const what = phase === 'records' ? 'record' : 'object';
+  const size = bytesTotal === 0 ? '' : `, ${spokenBytes(bytes)} of ${spokenBytes(bytesTotal)}`;
+  return `fetching ${grouped(objects)} of ${counted(objectsTotal, what)}${size}`;
 }
 
 /** `0.8 s`, `41 s`, `3 min 5 s`, `2 h 10 min`. */

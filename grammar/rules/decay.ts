@@ -68,13 +68,30 @@ export const environmentShouldStillResolve: Rule<ast.EngineFact | ast.Interprete
   }
 };
 
+/** What an index no longer has of what a lock file, or an engine, is made from. */
+export const packagesShouldStillResolve: Rule<ast.EngineFact | ast.InterpreterFact> = (fact, report, context) => {
+  const isEngine = ast.isEngineFact(fact);
+  if (!isEngine && fact.lock === undefined) return;
+  const language = isEngine ? fact.engine?.$refText : fact.language;
+  const owner = isEngine ? `engine ${language}` : language === 'node' ? 'npm ' : 'python ';
+  const packages = gone(context, 'package').filter(({ name, pin }) =>
+    isEngine ? name === owner && pin === fact.version : name.startsWith(owner),
+  );
+  const [item] = packages;
+  if (item === undefined) return;
+  const more = packages.length === 1 ? '' : ` (and ${packages.length - 1} more)`;
+  const message = `\`${item.name.split(' ').at(-1)}\` ${item.pin}${more} can no longer be had from an index`;
+  const at = { node: fact, property: isEngine ? 'version' : 'lock' };
+  say(report, 'MLP3013', context, item, message, at, 'Keep it in an index of your own, or lock another version');
+};
+
 function gone({ facts }: RuleContext, kind: DecayedItem['kind']): DecayedItem[] {
   return (facts.decay?.gone ?? []).filter((item) => item.kind === kind);
 }
 
 const TODO = {
-  MLP2017: 'Bring it back from a remote (`mlpipe pull`) or a copy, or make it anew; then check for decay again.',
-  MLP3013: 'Install it, or pin what is here; then check for decay again.',
+  MLP2017: 'Bring it back from a remote (`mlpipe pull`) or a copy, or make it anew',
+  MLP3013: 'Install it, or pin what is here',
 } as const;
 
 function say(
@@ -84,7 +101,8 @@ function say(
   { where }: DecayedItem,
   what: string,
   at: Pick<Parameters<Report>[0], 'node' | 'property'>,
+  todo: string = TODO[code],
 ): void {
   const when = (facts.decay?.when ?? '').slice(0, 16).replace('T', ' ');
-  report({ code, message: `${what}: ${where} (checked ${when} UTC). ${TODO[code]}`, ...at });
+  report({ code, message: `${what}: ${where} (checked ${when} UTC). ${todo}; then check for decay again.`, ...at });
 }

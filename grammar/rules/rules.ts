@@ -42,6 +42,7 @@ const BOOK: Book = {
     environment.versionMustBeExact,
     environment.engineMustBeProvisionable,
     decay.environmentShouldStillResolve,
+    decay.packagesShouldStillResolve,
   ],
   InterpreterFact: [
     environment.versionMustBeExact,
@@ -52,6 +53,7 @@ const BOOK: Book = {
     environment.pinMustHaveLock,
     environment.interpreterMayDiffer,
     decay.environmentShouldStillResolve,
+    decay.packagesShouldStillResolve,
     decay.pinnedShouldStillResolve,
     data.pinMustBeWhole,
   ],

@@ -3,6 +3,7 @@ import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { namedBy, retainedBy } from '../share/named.ts';
+import type { SupplyOptions } from '../share/supply.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
 import { modelOf } from './recorded.ts';
 
@@ -13,8 +14,7 @@ export async function bringRecords(project: Project, reference: string, signal?:
   const remote = remoteOf(readSettings(project.root));
   if (remote === undefined) return;
   const { supplyRecords } = await supply();
-  const fetch = () =>
-    supplyRecords(project, remote, { tell: project.tell, ...(signal === undefined ? {} : { signal }) });
+  const fetch = () => supplyRecords(project, remote, saying(project, signal));
   if (isKnown(project, reference)) await orTell(project, fetch);
   else await fetch();
 }
@@ -63,10 +63,16 @@ async function bring(
 ): Promise<void> {
   if (digests.every((digest) => project.store.has(digest))) return;
   const { supplyObjects } = await supply();
-  await supplyObjects(project, remote, digests, {
-    tell: project.tell,
+  await supplyObjects(project, remote, digests, saying(project, signal));
+}
+
+/** What is fetched unasked is said, as it goes on and when it is done. */
+function saying({ tell, onTransfer }: Project, signal: AbortSignal | undefined): SupplyOptions {
+  return {
+    tell,
+    ...(onTransfer === undefined ? {} : { onEvent: onTransfer }),
     ...(signal === undefined ? {} : { signal }),
-  });
+  };
 }
 
 /** What is only good to have stops nothing when the remote is away. */

@@ -127,6 +127,15 @@ export interface KeyDocument {
   text: string;
 }
 
+/** How far what a run or a reproduction fetches from a remote has come. */
+export interface TransferProgress {
+  phase: 'comparing' | 'objects' | 'records';
+  objects: number;
+  objectsTotal: number;
+  bytes: number;
+  bytesTotal: number;
+}
+
 export interface VerifyQuestion {
   folder: string;
   /** What `mlpipe verify` takes: the record's digest. */
@@ -253,5 +262,11 @@ export const DecayProgressNotification = new NotificationType<PipelineRequest & 
 export const VerifyProgressNotification = new NotificationType<{ reference: string; progress: VerifyProgress }>(
   'mlpipe/verifyProgress',
 );
+/** What is fetched unasked while this runs: a pipeline's file, or the reference that is made again. */
+export const TransferNotification = new NotificationType<{ for: string; progress: TransferProgress }>(
+  'mlpipe/transfer',
+);
+/** What was done unasked, in a line: `fetched 12 objects (10 MiB) from origin`. */
+export const ToldNotification = new NotificationType<{ for: string; message: string }>('mlpipe/told');
 /** Records below the folder have changed, by this runtime or another. */
 export const RecordsChangedNotification = new NotificationType<{ folder: string }>('mlpipe/recordsChanged');

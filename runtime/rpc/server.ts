@@ -26,6 +26,8 @@ import {
   RunPipelineRequest,
   ShowRecordRequest,
   StatusRequest,
+  ToldNotification,
+  TransferNotification,
   VerifyProgressNotification,
   VerifyRecordRequest,
   WhyRequest,
@@ -42,6 +44,14 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
   const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
   const watched = new Map<string, fs.FSWatcher>();
   const running = new Set<AbortController>();
+  const saying = (what: string): Pick<api.ProjectOptions, 'tell' | 'onTransfer'> => ({
+    tell: (message) => void connection.sendNotification(ToldNotification, { for: what, message }),
+    onTransfer: ({ phase, objects, objectsTotal, bytes, bytesTotal }) =>
+      void connection.sendNotification(TransferNotification, {
+        for: what,
+        progress: { phase, objects, objectsTotal, bytes, bytesTotal },
+      }),
+  });
 
   connection.onRequest(HelloRequest, () => ({
     protocol: PROTOCOL_VERSION,
@@ -52,14 +62,17 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
   connection.onRequest(RunPipelineRequest, (request, token) =>
     answered(() =>
       cancellable(running, token, (signal) =>
-        api.withProject(dirname(request.file), (project) =>
-          api.run(project, request.file, {
-            steps: request.steps,
-            force: request.force ?? false,
-            parameters: request.parameters ?? {},
-            signal,
-            onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
-          }),
+        api.withProject(
+          dirname(request.file),
+          (project) =>
+            api.run(project, request.file, {
+              steps: request.steps,
+              force: request.force ?? false,
+              parameters: request.parameters ?? {},
+              signal,
+              onEvent: (event) => void connection.sendNotification(RunEventNotification, { file: request.file, event }),
+            }),
+          saying(request.file),
         ),
       ),
     ),
@@ -67,11 +80,14 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
   connection.onRequest(ReproduceModelRequest, ({ folder, reference }, token) =>
     answered(() =>
       cancellable(running, token, (signal) =>
-        api.withProject(folder, (project) =>
-          api.reproduce(project, reference, {
-            signal,
-            onEvent: (event) => void connection.sendNotification(ReproduceEventNotification, { reference, event }),
-          }),
+        api.withProject(
+          folder,
+          (project) =>
+            api.reproduce(project, reference, {
+              signal,
+              onEvent: (event) => void connection.sendNotification(ReproduceEventNotification, { reference, event }),
+            }),
+          saying(reference),
         ),
       ),
     ),
@@ -98,6 +114,7 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
         api.withProject(dirname(file), (project) =>
           api.decay(project, file, {
             signal,
+            // As on the command line, remotes and package indexes are asked, too.
             network: {},
             onProgress: (done, total) =>
               void connection.sendNotification(DecayProgressNotification, { file, done, total }),

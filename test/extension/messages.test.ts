@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { outcomeOf as decayOutcome } from '../../extension/features/decay/messages.ts';
 import { nameOfRun, outcomeOf, progressLine, shortProgress } from '../../extension/features/run/messages.ts';
 import { RunningRuns, shareOf } from '../../extension/infrastructure/running.ts';
 import { spokenAge, spokenBytes, spokenSeconds, spokenValue } from '../../extension/infrastructure/wording.ts';
@@ -23,6 +24,68 @@ const answer = (steps: RunStepAnswer[], ok = true): RunAnswer => ({
   ok,
   seconds: 14.2,
   steps,
+});
+
+describe('what is fetched while a run waits, in words', () => {
+  const running = () => {
+    const runs = new RunningRuns();
+    return { runs, one: runs.begin('/p/digits.mlpipe', ['recognise']) };
+  };
+  const transfer = {
+    phase: 'objects',
+    objects: 3,
+    objectsTotal: 12,
+    bytes: 4_404_019,
+    bytesTotal: 10_485_760,
+  } as const;
+
+  it('is shown as it goes on, and when it is done what it was', () => {
+    const { runs, one } = running();
+    runs.fetching('/p/other.mlpipe', transfer);
+    assert.equal(progressLine(one), 'looking at what has changed …');
+    runs.fetching('/p/digits.mlpipe', transfer);
+    assert.equal(progressLine(one), 'fetching 3 of 12 objects, 4.2 MiB of 10.0 MiB');
+    assert.equal(shortProgress(one), 'fetching');
+    runs.tell('/p/digits.mlpipe', 'fetched 12 objects (10 MiB) from origin');
+    assert.equal(progressLine(one), 'looking at what has changed … · fetched 12 objects (10 MiB) from origin');
+    runs.receive('/p/digits.mlpipe', { type: 'run-started', run: 'r', pipeline: 'digits', steps: ['recognise'] });
+    runs.receive('/p/digits.mlpipe', { type: 'step-started', step: 'recognise', reason: 'never ran' });
+    assert.equal(progressLine(one), 'starting · fetched 12 objects (10 MiB) from origin');
+  });
+
+  it('is no longer said to go on once the step begins that needed it', () => {
+    const { runs, one } = running();
+    runs.fetching('/p/digits.mlpipe', { ...transfer, phase: 'comparing' });
+    assert.equal(progressLine(one), 'looking what the remote has …');
+    runs.receive('/p/digits.mlpipe', { type: 'step-started', step: 'recognise', reason: 'never ran' });
+    assert.equal(progressLine(one), 'starting');
+  });
+});
+
+describe('decay, in words', () => {
+  const item = {
+    kind: 'data',
+    name: 'digits',
+    pin: 'sha256:1',
+    resolves: true,
+    state: 'resolves',
+    where: 'here',
+  } as const;
+  const gone = { ...item, resolves: false, state: 'decayed', where: 'not in the store' } as const;
+  const unknown = { ...item, resolves: false, state: 'unknown', where: 'no answer' } as const;
+
+  it('says what is gone, and that whoever did not answer has said nothing', () => {
+    assert.equal(decayOutcome('p', { ok: true, items: [item] }).message, 'No decay in 1 thing that p stands on.');
+    const silent = decayOutcome('p', { ok: true, items: [item, unknown] });
+    assert.equal(silent.message, 'No decay in 2 things that p stands on. 1 could not be asked about.');
+    assert.deepEqual(silent.details, ['unknown: data digits sha256:1: no answer']);
+    const decayed = decayOutcome('p', { ok: false, items: [gone, item, gone, gone] });
+    assert.equal(
+      decayed.message,
+      '3 of 4 things that p stands on can no longer be had: data digits (not in the store), data digits (not in the store), and 1 more.',
+    );
+    assert.equal(decayed.details.length, 3);
+  });
 });
 
 describe('how a run ended, in words', () => {

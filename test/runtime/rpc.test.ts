@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -26,6 +27,9 @@ import {
   RunPipelineRequest,
   ShowRecordRequest,
   StatusRequest,
+  ToldNotification,
+  TransferNotification,
+  type TransferProgress,
   type VerifyProgress,
   VerifyProgressNotification,
   VerifyRecordRequest,
@@ -103,6 +107,44 @@ describe('the runtime over RPC', function () {
     assert.deepEqual(await connection.sendRequest(ModelsRequest, { folder }), []);
   });
 
+  it('tells what a run fetches from a remote, as it goes on and when it is done', async () => {
+    const { file, folder } = start('pipeline p\n\nstep say {\n  run "cat ${table} > ${o}"\n  writes o "said.txt"\n}\n');
+    const remote = fs.mkdtempSync(join(tmpdir(), 'mlpipe-rpc-remote-'));
+    try {
+      project.write('table.csv', 'x\n1\n');
+      project.write('p.mlpipe', `${project.read('p.mlpipe')}\ndata table {\n  from "table.csv"\n}\n`);
+      await project.pin();
+      await api.withProject(folder, async (opened) => {
+        const { addRemote } = await api.sharing.remotes();
+        await addRemote(opened, 'shared', { url: remote });
+        assert.equal((await api.run(opened, file)).ok, true);
+        await api.sharing.push(opened);
+      });
+      // What a clone has: everything that is committed, and nothing else.
+      for (const path of ['table.csv', 'said.txt', '.mlpipe'])
+        fs.rmSync(project.path(path), { recursive: true, force: true });
+      project.write('p.mlpipe', project.read('p.mlpipe').replace('cat', 'cat -n'));
+      const told: string[] = [];
+      const transfers: TransferProgress[] = [];
+      connection.onNotification(ToldNotification, (message) => {
+        assert.equal(message.for, file);
+        told.push(message.message);
+      });
+      connection.onNotification(TransferNotification, (message) => {
+        assert.equal(message.for, file);
+        transfers.push(message.progress);
+      });
+      const answer = await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+      assert.equal(answer.ok, true, JSON.stringify(answer));
+      assert.match(told.join('\n'), /^fetched 1 object \(4 bytes\) from shared$/m);
+      const objects = transfers.filter(({ phase }) => phase === 'objects');
+      assert.ok(objects.length > 0, JSON.stringify(transfers));
+      assert.ok(objects.every(({ objectsTotal }) => objectsTotal >= 1));
+    } finally {
+      fs.rmSync(remote, { recursive: true, force: true });
+    }
+  });
+
   it('says in words how two keys of a step differ', async () => {
     const { file } = start(QUICK);
     await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
@@ -124,7 +166,7 @@ describe('the runtime over RPC', function () {
       told.push(message.total);
     });
     const there = await connection.sendRequest(DecayRequest, { file });
-    const here = await api.withProject(project.folder, (opened) => api.decay(opened, file));
+    const here = await api.withProject(project.folder, (opened) => api.decay(opened, file, { network: {} }));
     assert.deepEqual(there, here);
     assert.ok(there.items.length > 0);
     assert.deepEqual(told, [0, 1]);

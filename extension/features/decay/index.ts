@@ -48,7 +48,8 @@ export function activateDecayFeature({ runtime, logs }: DecayDependencies): vsco
       const { whole, message, details } = outcomeOf(name, answer);
       for (const line of details) logs.runtime.warn(line);
       const show = whole ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
-      const remedies = whole ? [] : [{ title: vscode.l10n.t('Show Details'), act: () => logs.runtime.show(true) }];
+      const remedies =
+        details.length === 0 ? [] : [{ title: vscode.l10n.t('Show Details'), act: () => logs.runtime.show(true) }];
       void offer(show, message, remedies);
       return answer;
     } catch (error) {

@@ -10,7 +10,7 @@ export function progressLine({ done, total }: { done: number; total: number }): 
 export interface Outcome {
   whole: boolean;
   message: string;
-  /** For the output: everything that cannot be had. */
+  /** For the output: everything that cannot be had, or could not be asked about. */
   details: string[];
 }
 
@@ -19,13 +19,19 @@ const NAMED = 2;
 
 export function outcomeOf(name: string, { ok, items }: DecayAnswer): Outcome {
   const gone = items.filter(({ state }) => state === 'decayed');
+  const unknown = items.filter(({ state }) => state === 'unknown');
   const all = counted(items.length, 'thing');
-  if (ok) return { whole: true, message: `No decay: ${all} that ${name} stands on can still be had.`, details: [] };
+  const details = [...gone, ...unknown].map(
+    ({ kind, name: what, pin, state, where }) => `${state}: ${kind} ${what} ${pin ?? 'not pinned'}: ${where}`,
+  );
+  // Who does not answer has said nothing.
+  const silent = unknown.length === 0 ? '' : ` ${grouped(unknown.length)} could not be asked about.`;
+  if (ok) return { whole: true, message: `No decay in ${all} that ${name} stands on.${silent}`, details };
   const named = gone.slice(0, NAMED).map((item) => `${item.kind} ${item.name} (${item.where})`);
   const more = gone.length > NAMED ? `, and ${grouped(gone.length - NAMED)} more` : '';
   return {
     whole: false,
-    message: `${grouped(gone.length)} of ${all} that ${name} stands on can no longer be had: ${named.join(', ')}${more}.`,
-    details: gone.map((item) => `decay: ${item.kind} ${item.name} ${item.pin ?? 'not pinned'}: ${item.where}`),
+    message: `${grouped(gone.length)} of ${all} that ${name} stands on can no longer be had: ${named.join(', ')}${more}.${silent}`,
+    details,
   };
 }

@@ -6,7 +6,7 @@ import type { Logs } from '../../infrastructure/logging.ts';
 import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
 import { isCancelled, offer, tellTrouble } from '../../infrastructure/trouble.ts';
 import { mayRun } from '../../infrastructure/trust.ts';
-import { spokenMetric } from '../../infrastructure/wording.ts';
+import { spokenMetric, spokenTransfer } from '../../infrastructure/wording.ts';
 
 export interface ReproduceDependencies {
   runtime: RuntimeProcess;
@@ -29,11 +29,17 @@ export function activateReproduceFeature({ runtime, logs }: ReproduceDependencie
           const message = reference === model.record ? lineOf(event) : undefined;
           if (message !== undefined) progress.report({ message });
         });
+        const fetching = runtime.onTransfer(({ for: reference, progress: transfer }) => {
+          if (reference === model.record) progress.report({ message: spokenTransfer(transfer) });
+        });
+        const told = runtime.onTold(({ for: reference, message }) => {
+          if (reference === model.record) progress.report({ message });
+        });
         try {
           const question = { folder: model.folder, reference: model.record };
           return await runtime.request(ReproduceModelRequest, question, token);
         } finally {
-          listening.dispose();
+          for (const listener of [listening, fetching, told]) listener.dispose();
         }
       });
       void tell(model, answer);

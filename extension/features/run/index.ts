@@ -130,6 +130,7 @@ export function activateRunFeature({ runtime, language, runs, logs }: RunDepende
     runs.onChanged(() => {
       void vscode.commands.executeCommand('setContext', 'mlpipe.running', runs.all.length > 0);
     }),
+    runtime.onTold(({ message }) => logs.runtime.info(message)),
     runtime.onRunEvent(({ event }) => {
       if (event.type === 'step-output') logs.runtime.info(`${event.step}: ${event.text.trimEnd()}`);
       if (event.type === 'step-warning') logs.runtime.warn(`${event.step}: ${event.message}`);

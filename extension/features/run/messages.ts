@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { RunAnswer, RunStepAnswer } from '../../../runtime/rpc/protocol.ts';
 import { foremostStep, isInstalling, type Running, type RunningStep } from '../../infrastructure/running.ts';
-import { spokenMetric, spokenSeconds } from '../../infrastructure/wording.ts';
+import { spokenMetric, spokenSeconds, spokenTransfer } from '../../infrastructure/wording.ts';
 
 /** What was asked for, as a name: `recognise` (the first step; what else runs is there for it), `digits.mlpipe`. */
 export function nameOfRun(file: string, steps: readonly string[]): string {
@@ -13,17 +13,21 @@ export function nameOfRun(file: string, steps: readonly string[]): string {
 export function progressLine(running: Running): string {
   if (running.cancelling) return 'cancelling …';
   const step = foremostStep(running);
+  const told = running.told === undefined ? [] : [running.told];
+  if (running.transfer !== undefined) return spokenTransfer(running.transfer);
   if (step === undefined) {
-    return running.planned.length === 0 ? 'looking at what has changed …' : `${running.finished.length} steps done`;
+    const state =
+      running.planned.length === 0 ? 'looking at what has changed …' : `${running.finished.length} steps done`;
+    return [state, ...told].join(' · ');
   }
   const named = running.planned.length > 1 ? [step.step] : [];
-  return [...named, ...stepWords(step)].join(' · ');
+  return [...named, ...stepWords(step), ...told].join(' · ');
 }
 
 /** The same, short enough for a code lens or the status bar: `epoch 3/12`. */
 export function shortProgress(running: Running, step?: string): string {
   const found = step === undefined ? foremostStep(running) : running.current.get(step);
-  if (found === undefined) return running.cancelling ? 'cancelling' : 'waiting';
+  if (found === undefined) return running.cancelling ? 'cancelling' : running.transfer ? 'fetching' : 'waiting';
   return stepWords(found)[0] ?? 'running';
 }
 

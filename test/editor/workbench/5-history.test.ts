@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { click, hasPage, press, screenshot, texts } from '../support/page.ts';
@@ -8,11 +9,14 @@ import { poll } from '../support/poll.ts';
 import {
   closeMessages,
   diagnostics,
+  EXTENSION,
   inTheme,
   lens,
   message,
+  mlpipe,
   noDiagnostics,
   open,
+  showMessages,
   THEMES,
   workspaceFolder,
 } from '../support/workbench.ts';
@@ -152,5 +156,47 @@ describe('what was before, in VS Code', () => {
     }
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
     git('checkout', '--quiet', '--', 'digits.mlpipe');
+  });
+
+  it('shows in a run’s progress what it fetches from a remote', async () => {
+    const api = await mlpipe();
+    const extension = vscode.extensions.getExtension(EXTENSION);
+    assert.ok(extension);
+    const cli = (...words: string[]) =>
+      execFileSync(process.execPath, [join(extension.extensionPath, 'dist', 'cli.cjs'), ...words], {
+        cwd: workspaceFolder(),
+        env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
+        stdio: 'ignore',
+      });
+    const remote = mkdtempSync(join(tmpdir(), 'mlpipe-remote-'));
+    const data = join(workspaceFolder(), 'data', 'digits.csv');
+    try {
+      cli('remote', 'add', 'shared', remote);
+      cli('push');
+      // As after a clone: the data is on the remote alone.
+      const { document } = await open('digits.mlpipe');
+      const pin = /sha256:([0-9a-f]{2})([0-9a-f]{62})/.exec(document.getText());
+      rmSync(join(workspaceFolder(), '.mlpipe', 'objects', pin?.[1] ?? '', pin?.[2] ?? ''));
+      renameSync(data, `${data}.away`);
+      await closeMessages();
+      const answer = vscode.commands.executeCommand('mlpipe.runAgain', document.uri.toString(), 'recognise');
+      const running = await poll(() => api.runs.all.find(({ told }) => told !== undefined), {
+        what: 'what was fetched',
+        seen: () => api.runs.all,
+      });
+      assert.match(running.told ?? '', /^fetched 1 object \(\d+ KiB\) from shared$/);
+      await message(/fetched 1 object \(\d+ KiB\) from shared/);
+      if (hasPage) {
+        await showMessages();
+        for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`fetched-${name}`));
+      }
+      await vscode.commands.executeCommand('mlpipe.cancelRun');
+      await answer;
+    } finally {
+      if (existsSync(`${data}.away`)) renameSync(`${data}.away`, data);
+      rmSync(join(workspaceFolder(), 'mlpipe.json'), { force: true });
+      rmSync(remote, { recursive: true, force: true });
+    }
+    await closeMessages();
   });
 });
