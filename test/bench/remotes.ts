@@ -1,6 +1,6 @@
 /**
  * Sending and fetching, to a folder and to a test server that speaks S3, beside `dvc push` and `dvc pull` to a folder:
- * 10,000 files of 4 KiB, and one file of 1 GiB. What is sent is on the disk when `push` answers, and what is fetched was
+ * 10,000 files of 4 KiB, and one file of 1 GiB that chance has drawn; and what goes over the line of a changed table. What is sent is on the disk when `push` answers, and what is fetched was
  * hashed; DVC promises the first of these not at all. On S3 the server, a test double in the same machine, is what is
  * slow: its figures say that nothing else is.
  */
@@ -10,15 +10,20 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
+import type { Digest } from '../../grammar/plan/plan.ts';
 import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
+import { openStore } from '../../runtime/store/open.ts';
+import { openFolder } from '../../runtime/store/remotes/drivers/folder.ts';
 import { startS3 } from '../remotes/servers/start.ts';
+import { receive, send } from '../remotes/support.ts';
 import { recordOf } from '../runtime/records.ts';
 import { type Dvc, installDvc } from './peers.ts';
 import { inTurns, metric, missing, peer } from './report.ts';
 
-const FILES = 10_000;
+/** MLPIPE_BENCH_FILES=100000 takes some minutes more. */
+const FILES = Number(process.env.MLPIPE_BENCH_FILES ?? 10_000);
 const SMALL = 4096;
 const LARGE = 2 ** 30;
 const ROUNDS = 3;
@@ -42,14 +47,70 @@ async function bench(): Promise<void> {
     const many = join(folder, 'many');
     makeFiles(many, FILES);
     const rate = (milliseconds: number) => FILES / (milliseconds / 1000);
-    await compare(folder, many, local, dvc, '10,000 files, to a folder', rate, 'files/s');
+    await compare(folder, many, local, dvc, `${FILES.toLocaleString('en-US')} files, to a folder`, rate, 'files/s');
     const large = join(folder, 'large');
     makeLarge(large, LARGE);
     await compare(folder, large, local, dvc, '1 GiB, to a folder', (time) => LARGE / 1e6 / time, 'GB/s');
+    await editedTable(folder);
     await overS3(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const TABLE = 2 ** 27;
+const MIB = 2 ** 20;
+
+/** What goes over the line of a table of 128 MiB whose version before is there. */
+async function editedTable(folder: string): Promise<void> {
+  const table = makeTable(TABLE);
+  const row = Buffer.from('1,2.5,setosa,a row of its own\n');
+  const lineAt = (byte: number) => table.indexOf('\n', byte) + 1;
+  const withRowsAt = (places: readonly number[]) => {
+    const cuts = [0, ...places.map(lineAt), table.length];
+    return Buffer.concat(
+      cuts.slice(1).flatMap((cut, index) => [table.subarray(cuts[index], cut), ...(cut < table.length ? [row] : [])]),
+    );
+  };
+  const edits = {
+    '20,000 rows appended': Buffer.concat([table, makeTable(20_000 * row.length)]),
+    'a row inserted in the middle': withRowsAt([TABLE / 2]),
+    '100 scattered edits': withRowsAt(Array.from({ length: 100 }, (_, at) => Math.floor(((at + 0.5) * TABLE) / 100))),
+    'a header before it': Buffer.concat([Buffer.from('number,value,kind,words\n'), table]),
+  };
+  const [path, remote] = [join(folder, 'table.csv'), join(folder, 'table-remote')];
+  const store = openStore(join(folder, 'table-store'));
+  const sent = async (content: Buffer) => {
+    fs.writeFileSync(path, content);
+    const { digest } = await store.put(path);
+    const driver = openFolder(remote);
+    const began = performance.now();
+    const { bytes } = await send(store, [digest], driver);
+    await driver.close();
+    return { bytes, speed: content.length / 1e6 / (performance.now() - began), digest };
+  };
+  metric('128 MiB of CSV, push, the first time', (await sent(table)).speed, 'GB/s');
+  let last: Digest | undefined;
+  for (const [name, content] of Object.entries(edits)) {
+    const { bytes, digest } = await sent(content);
+    metric(`128 MiB of CSV, ${name}, sent`, bytes / MIB, 'MiB');
+    last = digest;
+  }
+  if (last === undefined) return;
+  const driver = openFolder(remote);
+  const began = performance.now();
+  await receive(openStore(join(folder, 'table-other')), [last], driver);
+  metric('128 MiB of CSV, pull', TABLE / 1e6 / (performance.now() - began), 'GB/s');
+}
+
+function makeTable(bytes: number): Buffer {
+  const content = Buffer.alloc(bytes + 100);
+  const kinds = ['setosa', 'virginica', 'versicolor'];
+  let length = 0;
+  for (let row = 0; length < bytes; row += 1) {
+    length += content.write(`${row},${Math.random()},${kinds[row % 3]},some words\n`, length);
+  }
+  return content.subarray(0, length);
 }
 
 async function overS3(folder: string): Promise<void> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
+import type { Digest } from '../../grammar/plan/plan.ts';
 import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
@@ -188,6 +189,32 @@ for (const kind of KINDS) {
           .sort();
       assert.deepEqual(contents('stranger'), contents('author'));
       mustBeSound(filesIn(at('stranger', '.mlpipe')));
+    });
+
+    it('takes from two at once what each has, and damages nothing', async () => {
+      const table = tableOf(120_000);
+      const edited = Buffer.concat([Buffer.from('a,row,before,all\n'), table]);
+      const people = ['one', 'other'].map((name) => projectAt(at(name), `${server.url}-shared`, server.settings));
+      const records: { train: Digest }[] = [];
+      for (const [index, person] of people.entries()) {
+        records.push(await withRecords(person, 60 + index * 20, 0, index === 0 ? table : edited));
+      }
+      await Promise.all(people.map((person) => push(person)));
+      for (const [index, person] of people.entries()) {
+        const name = `third-${index}`;
+        cloneLocks(person.root, at(name));
+        const third = openProject(at(name));
+        const got = await pull(third);
+        assert.deepEqual(got.missing, []);
+        assert.ok(third.ledger.get(records[index]?.train ?? 'sha256:') !== undefined);
+        assert.deepEqual((await third.store.verify()).problems, []);
+        third.close();
+      }
+      for (const person of people) {
+        const again = await push(person);
+        assert.deepEqual([again.objects, again.records], [0, 0]);
+        person.close();
+      }
     });
 
     it('that does not let one in says so, without trying for long', async function () {
