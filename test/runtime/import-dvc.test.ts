@@ -181,6 +181,28 @@ describe('an import from DVC', function () {
     });
   });
 
+  it('begins at the top of the DVC project where a stage reads beside its folder, and takes no data of others', async () => {
+    project = new ForeignProject('dvc-3');
+    fs.mkdirSync(project.path('nested'));
+    fs.rmSync(project.path('dvc.yaml'));
+    fs.rmSync(project.path('dvc.lock'));
+    project.write(
+      'nested/dvc.yaml',
+      'stages:\n  go:\n    cmd: sh ../src/prepare.sh ../data/raw.csv\n    deps: [../data/raw.csv, ../src/prepare.sh]\n    outs: [prepared]\n',
+    );
+    const found = await project.open((opened) => api.importDvc(opened, project.path('nested')));
+    assert.equal(found.file, 'nested.mlpipe');
+    assert.deepEqual(
+      found.data.map(({ path }) => path),
+      ['data/raw.csv'],
+    );
+    assert.match(project.read('nested.mlpipe'), /"cd nested && sh \.\.\/src\/prepare\.sh \.\.\/data\/raw\.csv"/);
+    assert.deepEqual(await errors('nested.mlpipe'), []);
+    const answer = await run('nested.mlpipe');
+    assert.equal(answer.ok, true, JSON.stringify(answer.steps));
+    assert.equal(project.read('nested/prepared/rows.csv'), '1,2\n3,4\n5,6\n');
+  });
+
   it('does not write over a pipeline that is there, and does with force', async () => {
     project = new ForeignProject('dvc-3');
     project.write('project.mlpipe', 'pipeline mine\n');

@@ -10,6 +10,7 @@ import { DvcCache, type TakenObject } from './cache.ts';
 import { type DvcProject, dvcProject } from './config.ts';
 import { type NamedPipeline, nameEverything } from './links.ts';
 import { type DvcFile, readDvcFiles, readLock } from './lock.ts';
+import { rebased } from './rebase.ts';
 import { appendRecords, type Found, type LockedObjects, takeLocked } from './records.ts';
 import { type DvcPipeline, readStages } from './stages.ts';
 import { refuseTarget, writeWhole } from './target.ts';
@@ -44,19 +45,23 @@ export async function importDvc(project: Project, path: string, options: DvcImpo
   const folder = folderOf(path);
   const root = fs.realpathSync(project.root);
   const dvc = dvcProject(folder, root);
-  const target = resolve(options.output ?? join(folder, `${fileNameOf(basename(folder))}.mlpipe`));
-  refuseTarget(target, folder, options.force ?? false);
-  const pipeline = readStages(folder, root);
-  const lock = readLock(folder, root, new Map(pipeline.stages.map((stage) => [stage.name, stage.folder])));
-  const files = readDvcFiles(dvc.root, folder, root);
+  const stages = readStages(folder, root);
+  const work = new Map(stages.stages.map((stage) => [stage.name, stage.folder]));
+  const { base, pipeline, lock, files } = rebased(folder, dvc.root, {
+    pipeline: stages,
+    lock: readLock(folder, root, work),
+    files: readDvcFiles(dvc.root, folder, root),
+  });
+  const target = resolve(options.output ?? join(base, `${fileNameOf(basename(folder))}.mlpipe`));
+  refuseTarget(target, base, options.force ?? false);
   const named = nameEverything(basename(folder), pipeline, files);
   const staging = join(project.store.folder, 'imports', randomBytes(6).toString('hex'));
   fs.mkdirSync(staging, { recursive: true });
   try {
     const cache = new DvcCache(dvc, project.store, staging, options.signal);
-    const taken = await takeData(named, cache, folder, dvc);
+    const taken = await takeData(named, cache, base, dvc);
     const text = await formatted(textOf(named, pipeline, lock, taken));
-    const found: Found = { project, folder, root, target, named, lock, cache };
+    const found: Found = { project, folder, base, root, target, named, lock, cache };
     const locked = lock === undefined ? new Map<string, LockedObjects>() : await takeLocked(found);
     options.signal?.throwIfAborted();
     const records = await appendRecords(found, locked, digestOf(text));

@@ -72,7 +72,7 @@ function link(named: NamedStage, stages: readonly NamedStage[], data: readonly N
   named.reads = [...new Set(named.reads)];
 }
 
-function isBelow(path: string, folder: string): boolean {
+export function isBelow(path: string, folder: string): boolean {
   return path.startsWith(`${folder}/`);
 }
 

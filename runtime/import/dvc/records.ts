@@ -15,7 +15,10 @@ const LARGEST_METRICS = 2 ** 20;
 /** What was read, and where it goes. */
 export interface Found {
   project: Project;
+  /** Of dvc.yaml. */
   folder: string;
+  /** Of the pipeline, from which all paths begin. */
+  base: string;
   root: string;
   target: string;
   named: NamedPipeline;
@@ -30,7 +33,7 @@ export interface LockedObjects {
   missing: RecordOrigin['missing'];
 }
 
-export async function takeLocked({ named, lock, cache, folder }: Found): Promise<Map<string, LockedObjects>> {
+export async function takeLocked({ named, lock, cache, base }: Found): Promise<Map<string, LockedObjects>> {
   const found = new Map<string, LockedObjects>();
   for (const { name, stage } of named.stages) {
     const locked = lock?.get(stage.name);
@@ -39,7 +42,7 @@ export async function takeLocked({ named, lock, cache, folder }: Found): Promise
     for (const section of ['deps', 'outs'] as const) {
       for (const tracked of locked[section]) {
         const taken =
-          tracked.object === undefined ? undefined : await cache.take(tracked.object, join(folder, tracked.path));
+          tracked.object === undefined ? undefined : await cache.take(tracked.object, join(base, tracked.path));
         if (taken !== undefined) objects[section === 'deps' ? 'inputs' : 'outs'].push({ tracked, taken });
         else {
           objects.missing.push({

@@ -6,9 +6,9 @@ import { EXIT, MlpipeError } from '../../errors.ts';
 /** @throws MlpipeError `usage`, `file-exists` */
 export function refuseTarget(target: string, folder: string, force: boolean): void {
   if (dirname(target) !== folder || !target.endsWith('.mlpipe')) {
-    throw new MlpipeError(`${target} does not lie beside dvc.yaml, or does not end in .mlpipe.`, {
+    throw new MlpipeError(`${target} does not lie in ${folder}, or does not end in .mlpipe.`, {
       code: 'usage',
-      todo: 'Name a file in the folder of dvc.yaml, from which all its paths begin.',
+      todo: 'Name a file in that folder, from which all paths of the stages begin.',
       exit: EXIT.usage,
     });
   }

@@ -99,7 +99,8 @@ function commandOf(
     }
     return command + written(text);
   });
-  const plain = commands.every((command) => !/[;&#]|\|\||\\n/.test(command));
+  // `&&` binds as what joins them does.
+  const plain = commands.every((command) => !/[;&#]|\|\||\\n/.test(command.replaceAll('&&', '')));
   const [only = ''] = commands;
   const all =
     commands.length > 1
