@@ -263,7 +263,7 @@ describe('an import from MLflow', function () {
         seen.push({ url, authorization: headers.authorization });
         const answer = answers[url.slice(1)];
         response.statusCode = answer?.status ?? 404;
-        if (answer?.status === 302) response.setHeader('location', 'http://127.0.0.1:1/');
+        if (answer?.status === 302) response.setHeader('location', '/elsewhere');
         response.end(answer === undefined ? '{}' : Buffer.from(answer.body, 'base64'));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -309,6 +309,7 @@ describe('an import from MLflow', function () {
       await assert.rejects(take(ANSWERS.run, { from }), { code: 'mlflow-server-away' });
       answerTo(listing, 200, 'nonsense');
       await assert.rejects(take(ANSWERS.run, { from }), { code: 'mlflow-store-broken' });
+      assert.ok(!seen.some(({ url }) => url.includes('elsewhere')), 'the credentials would go along');
       assert.ok(!fs.existsSync(project.path('.mlpipe/evil')));
       await nothingKept();
     });

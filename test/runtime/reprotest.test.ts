@@ -160,17 +160,39 @@ describe('a test of what a result depends on', function () {
     assert.match(named(found, 'locale').why ?? '', /differ already/);
   });
 
+  const LIST = {
+    'list.mlpipe':
+      'pipeline list\n\nstep list {\n  run "ls -U notes > ${out}"\n  reads "notes/*.txt"\n  writes out "list.out"\n}\n',
+    ...Object.fromEntries(['c', 'a', 'd', 'b'].map((name) => [`notes/${name}.txt`, name])),
+  };
+
   it('sees the order in which a folder lists its files, or says that the file system does not change it', async () => {
-    start({
-      'list.mlpipe':
-        'pipeline list\n\nstep list {\n  run "ls -U notes > ${out}"\n  reads "notes/*.txt"\n  writes out "list.out"\n}\n',
-      ...Object.fromEntries(['c', 'a', 'd', 'b'].map((name) => [`notes/${name}.txt`, name])),
-    });
+    start(LIST);
     await project.run();
     const found = await reprotest('list', { vary: ['file-order'] });
     const order = named(found, 'file-order');
     if (order.varied) assert.deepEqual(dependsOn(found), ['file-order']);
     else assert.match(order.why ?? '', /an order of its own/);
+  });
+
+  it('turns the order of files round where a file system keeps it, for programs and for trainings', async function () {
+    const memory = '/dev/shm';
+    if (!fs.existsSync(memory)) this.skip();
+    const temporary = process.env.TMPDIR;
+    process.env.TMPDIR = memory;
+    try {
+      start(LIST);
+      await project.run();
+      assert.deepEqual(dependsOn(await reprotest('list', { vary: ['file-order'] })), ['file-order']);
+      project.remove();
+      start(FILES);
+      await project.run({ steps: ['learn'] });
+      const order = named(await reprotest('learn', { vary: ['file-order'] }), 'file-order');
+      assert.deepEqual([order.varied, order.depends], [true, false], order.why ?? '');
+    } finally {
+      if (temporary === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = temporary;
+    }
   });
 
   it('says which tool is missing where something cannot be varied', async () => {
