@@ -22,6 +22,7 @@ import {
   verifyInstalled,
 } from './engines/tensorflow/installed.ts';
 import type { Distribution } from './engines/tensorflow/platform.ts';
+import { containerPoint } from './environment/container/runtimes.ts';
 import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
@@ -582,7 +583,7 @@ export interface DoctorPoint {
 
 /** What works on this machine, and how to mend the rest. */
 export async function doctor(project: Project): Promise<{ ok: boolean; points: DoctorPoint[] }> {
-  const [machine, available] = await Promise.all([probe(), engines()]);
+  const [machine, available, containers] = await Promise.all([probe(), engines(), containerPoint()]);
   const python = machine.interpreters.find(({ language }) => language === 'python');
   const points: DoctorPoint[] = [
     { name: 'node', ok: true, found: `Node ${machine.node}` },
@@ -611,6 +612,7 @@ export async function doctor(project: Project): Promise<{ ok: boolean; points: D
     python
       ? { name: 'python', ok: true, found: `Python ${python.version} (${python.path})` }
       : { name: 'python', ok: false, found: 'none on the search path', todo: 'Install Python, if steps need it.' },
+    containers,
   ];
   // What only some pipelines need is told, and is no failure of the machine.
   const needed = new Set(['node', 'store', 'index', 'record', 'engine wasm']);

@@ -1,5 +1,6 @@
 /** What happens during a run, as one stream: the CLI prints it, the editor shows it, `--events` writes it out. */
 import type { Digest, Location, Seconds } from '../grammar/plan/plan.ts';
+import type { EXIT } from './errors.ts';
 
 export type { StepState } from '../grammar/rules/facts.ts';
 
@@ -41,5 +42,11 @@ export interface StepResult {
   metrics: Record<string, number>;
   engine: { name: string; version: string } | null;
   /** What went wrong, in one line, and what to do. */
-  error?: { message: string; todo?: string; where?: Location };
+  error?: {
+    message: string;
+    todo?: string;
+    where?: Location;
+    /** Where not the step has failed: the environment cannot do it. */
+    exit?: typeof EXIT.usage;
+  };
 }

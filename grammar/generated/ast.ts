@@ -64,6 +64,7 @@ export type MlpipeKeywordNames =
     | "group"
     | "hardware"
     | "higher"
+    | "image"
     | "import"
     | "in"
     | "input"
@@ -76,6 +77,7 @@ export type MlpipeKeywordNames =
     | "metric"
     | "model"
     | "monitor"
+    | "network"
     | "node"
     | "of"
     | "on"
@@ -475,7 +477,7 @@ export function isEnvironment(item: unknown): item is Environment {
     return reflection.isInstance(item, Environment.$type);
 }
 
-export type EnvironmentFact = EngineFact | HardwareFact | InterpreterFact | ResultsFact | RetainFact | Unknown;
+export type EnvironmentFact = EngineFact | HardwareFact | ImageFact | InterpreterFact | ResultsFact | RetainFact | Unknown;
 
 export const EnvironmentFact = {
     $type: 'EnvironmentFact'
@@ -658,6 +660,23 @@ export const HardwareItem = {
 
 export function isHardwareItem(item: unknown): item is HardwareItem {
     return reflection.isInstance(item, HardwareItem.$type);
+}
+
+export interface ImageFact extends langium.AstNode {
+    readonly $container: Environment;
+    readonly $type: 'ImageFact';
+    network: boolean;
+    reference?: string;
+}
+
+export const ImageFact = {
+    $type: 'ImageFact',
+    network: 'network',
+    reference: 'reference'
+} as const;
+
+export function isImageFact(item: unknown): item is ImageFact {
+    return reflection.isInstance(item, ImageFact.$type);
 }
 
 export interface Import extends langium.AstNode {
@@ -1753,10 +1772,10 @@ export function isWhenFact(item: unknown): item is WhenFact {
     return reflection.isInstance(item, WhenFact.$type);
 }
 
-export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'replicates' | 'resources' | 'results' | 'retain' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
+export type Word = 'as' | 'batch' | 'budget' | 'canary' | 'checkpoint' | 'choice' | 'data' | 'deploy' | 'engine' | 'environment' | 'epochs' | 'evaluate' | 'every' | 'expect' | 'for' | 'from' | 'hardware' | 'higher' | 'image' | 'import' | 'in' | 'layer' | 'like' | 'lock' | 'loss' | 'lower' | 'members' | 'metric' | 'model' | 'monitor' | 'network' | 'node' | 'of' | 'on' | 'optimizer' | 'or' | 'page' | 'pager' | 'pages' | 'param' | 'per' | 'pin' | 'pipeline' | 'python' | 'reads' | 'replicates' | 'resources' | 'results' | 'retain' | 'rollback' | 'run' | 'schedule' | 'schema' | 'share' | 'split' | 'stalls' | 'step' | 'stop' | 'target' | 'tolerate' | 'train' | 'type' | 'unit' | 'unlike' | 'validate' | 'variable' | 'weights' | 'when' | 'within' | 'writes' | string;
 
 export function isWord(item: unknown): item is Word {
-    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'hardware' || item === 'results' || item === 'retain' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'replicates' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
+    return item === 'pipeline' || item === 'import' || item === 'as' || item === 'from' || item === 'param' || item === 'in' || item === 'environment' || item === 'engine' || item === 'node' || item === 'python' || item === 'lock' || item === 'pin' || item === 'image' || item === 'network' || item === 'hardware' || item === 'results' || item === 'retain' || item === 'data' || item === 'schema' || item === 'split' || item === 'model' || item === 'train' || item === 'for' || item === 'on' || item === 'validate' || item === 'loss' || item === 'optimizer' || item === 'epochs' || item === 'batch' || item === 'replicates' || item === 'stop' || item === 'when' || item === 'stalls' || item === 'evaluate' || item === 'within' || item === 'step' || item === 'run' || item === 'reads' || item === 'writes' || item === 'resources' || item === 'deploy' || item === 'of' || item === 'canary' || item === 'rollback' || item === 'unlike' || item === 'monitor' || item === 'expect' || item === 'like' || item === 'tolerate' || item === 'or' || item === 'share' || item === 'page' || item === 'pages' || item === 'budget' || item === 'per' || item === 'layer' || item === 'pager' || item === 'type' || item === 'choice' || item === 'metric' || item === 'higher' || item === 'lower' || item === 'unit' || item === 'members' || item === 'target' || item === 'schedule' || item === 'weights' || item === 'checkpoint' || item === 'every' || item === 'variable' || (typeof item === 'string' && (/[_a-zA-Z]\w*/.test(item)));
 }
 
 export type MlpipeAstType = {
@@ -1795,6 +1814,7 @@ export type MlpipeAstType = {
     HardwareClass: HardwareClass
     HardwareFact: HardwareFact
     HardwareItem: HardwareItem
+    ImageFact: ImageFact
     Import: Import
     ImportItem: ImportItem
     InFact: InFact
@@ -2288,6 +2308,20 @@ export class MlpipeAstReflection extends langium.AbstractAstReflection {
             properties: {
             },
             superTypes: []
+        },
+        ImageFact: {
+            name: ImageFact.$type,
+            properties: {
+                network: {
+                    name: ImageFact.network,
+                    defaultValue: false
+                },
+                reference: {
+                    name: ImageFact.reference,
+                    optional: true
+                }
+            },
+            superTypes: [EnvironmentFact.$type]
         },
         Import: {
             name: Import.$type,

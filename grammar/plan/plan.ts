@@ -58,6 +58,8 @@ export interface EnvironmentPlan {
   engine?: { name: EngineName; version: string };
   /** Languages for steps. */
   interpreters: InterpreterPlan[];
+  /** What programs run in, in the place of this machine's own. */
+  image?: ImagePlan;
   hardware?: { classes: string[]; memory?: Bytes; cpus?: number; gpus?: number };
   /** `repeatable`: the same bits on the same hardware class; `close`: within the gates' tolerances. */
   results?: 'repeatable' | 'close';
@@ -73,6 +75,15 @@ export interface InterpreterPlan {
   /** Path of the lock file, relative to the pipeline's folder. */
   lock?: string;
   pin?: Digest;
+}
+
+/** A container image: `docker.io/library/python` and the digest of its manifest. */
+export interface ImagePlan {
+  name: string;
+  /** Nothing where it is not given whole: then nothing runs. */
+  digest?: Digest;
+  /** Whether its programs reach the network. */
+  network?: true;
 }
 
 // ---------------------------------------------------------------- data

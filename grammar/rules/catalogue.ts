@@ -135,6 +135,20 @@ export const CATALOGUE = {
   MLP3011: entry('no-engine', 'error', 'language', 'trainingMustHaveEngine', title('Add an engine')),
   MLP3012: entry('pin-of-nothing', 'error', 'language', 'pinMustHaveLock', title('Remove the pin')),
   MLP3013: entry('decayed-environment', 'warning', 'world', 'environmentShouldStillResolve', none(WORLD)),
+  MLP3014: entry(
+    'image-not-pinned',
+    'error',
+    'language',
+    'imageMustHaveDigest',
+    none('the digest must be asked of the registry'),
+  ),
+  MLP3015: entry(
+    'image-not-alone',
+    'error',
+    'language',
+    'imageMustStandAlone',
+    title('Remove what the image replaces'),
+  ),
 
   // 4xxx: models and training
   MLP4001: entry('shapes-do-not-fit', 'error', 'language', 'shapesMustFit', none(DESIGN)),

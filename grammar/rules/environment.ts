@@ -1,10 +1,10 @@
 /** Rules 3xxx: environments. */
 import * as ast from '../generated/ast.ts';
-import { digestOfPin } from '../plan/lowering/blocks.ts';
+import { digestOfPin, imageOf } from '../plan/lowering/blocks.ts';
 import type { EngineName } from '../plan/plan.ts';
 import { inBaseUnits, meaningOfUnit } from '../typing/units.ts';
 import type { EngineFact } from './facts.ts';
-import { addFact, appendTo, cstOf, replace, replaceNode } from './fixes.ts';
+import { addFact, appendTo, cstOf, remove, replace, replaceNode } from './fixes.ts';
 import { listed, type Rule, type RuleContext, sourceFact } from './rule.ts';
 
 const EXACT = /^v?\d+\.\d+\.\d+([-+.][0-9A-Za-z.-]+)?$/;
@@ -121,6 +121,37 @@ export const engineMustBeProvisionable: Rule<ast.EngineFact> = (fact, report, { 
       node: fact,
       property: 'version',
       fixes: engine.versions.flatMap((version) => replaceNode(`Use ${version}`, fact, `"${version}"`, 'version')),
+    });
+  }
+};
+
+export const imageMustHaveDigest: Rule<ast.ImageFact> = (fact, report) => {
+  const { reference } = fact;
+  if (reference === undefined || imageOf(reference) !== undefined) return;
+  const name = /^[^@]+/.exec(reference)?.[0]?.replace(/:[^/]*$/, '') ?? 'NAME';
+  report({
+    code: 'MLP3014',
+    message: `\`${reference}\` can be another image tomorrow. Name it by its digest: \`"${name}@sha256:…"\`, all 64 digits of it.`,
+    node: fact,
+    property: 'reference',
+  });
+};
+
+/** An image brings its own interpreters, nothing is trained in one, and none is kept. */
+export const imageMustStandAlone: Rule<ast.ImageFact> = (image, report) => {
+  for (const fact of image.$container.facts) {
+    const word = ast.isEngineFact(fact) ? 'engine' : ast.isInterpreterFact(fact) ? fact.language : undefined;
+    if (word === undefined && !ast.isRetainFact(fact)) continue;
+    report({
+      code: 'MLP3015',
+      message:
+        word === undefined
+          ? '`retain` keeps what is provisioned, and no image. Keep it in a registry of your own, and remove `retain`.'
+          : word === 'engine'
+            ? 'Nothing trains in an image, so `engine` would say nothing of it. Give the engine an environment of its own.'
+            : `An image brings its own programs, so \`${word}\` would change nothing. Remove one of the two.`,
+      node: fact,
+      fixes: word === 'engine' ? [] : remove(`Remove \`${word ?? 'retain'}\``, fact),
     });
   }
 };

@@ -135,7 +135,8 @@ export interface DecayedItem {
     | 'record'
     | 'version'
     | 'retained'
-    | 'package';
+    | 'package'
+    | 'image';
   name: string;
   /** What it must be: a digest, a commit, a version; nothing where it is not pinned. */
   pin: string | null;

@@ -57,6 +57,7 @@ const BOOK: Book = {
     decay.pinnedShouldStillResolve,
     data.pinMustBeWhole,
   ],
+  ImageFact: [environment.imageMustHaveDigest, environment.imageMustStandAlone],
   HardwareFact: [environment.hardwareShouldBePresent],
   ResultsFact: [environment.repeatableEngineMustBeDeterministic],
 

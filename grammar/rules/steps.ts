@@ -113,6 +113,8 @@ export const programMustBeFound: Rule<ast.RunFact> = (fact, report, { facts }) =
   const name = program?.[1] ?? (ast.isPlainText(command) ? program?.[2] : undefined);
   if (name === undefined || facts.programs[name] !== null) return;
   const environment = fact.$container.facts.find(ast.isInFact)?.environment?.ref;
+  // What an image has is not known here.
+  if (environment?.facts.some(ast.isImageFact)) return;
   // An environment brings its languages along.
   const languages = environment?.facts.filter(ast.isInterpreterFact).map(({ language }) => language) ?? [];
   if (

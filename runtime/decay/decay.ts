@@ -1,8 +1,10 @@
 /** Everything that a pipeline and its kept models stand on, and whether it is still to be had. */
 import { dirname, join, relative, resolve } from 'node:path';
-import type { Digest, InterpreterPlan, Plan } from '../../grammar/plan/plan.ts';
+import type { Digest, ImagePlan, InterpreterPlan, Plan } from '../../grammar/plan/plan.ts';
 import type { DecayedItem } from '../../grammar/rules/facts.ts';
 import { listEngines } from '../engines/index.ts';
+import { hasImage } from '../environment/container/image.ts';
+import { findRuntime } from '../environment/container/runtimes.ts';
 import { probe } from '../environment/probe.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
@@ -11,7 +13,7 @@ import { ancestors } from '../reproduce/recorded.ts';
 import { readFolder } from '../versions/find.ts';
 import { versionFolder } from '../versions/version.ts';
 import type { LockFile, NetworkOptions } from './network.ts';
-import { atPath, commitPlace, decayed, first, inCommit, inStore, type Place, resolves } from './places.ts';
+import { atPath, commitPlace, decayed, first, inCommit, inStore, type Place, resolves, unknown } from './places.ts';
 
 export interface DecayItem extends DecayedItem {
   resolves: boolean;
@@ -128,7 +130,8 @@ async function written(project: Project, file: string, plan: Plan): Promise<Look
   }
   const engines = await listEngines();
   const machine = await probe();
-  for (const { engine, interpreters } of Object.values(plan.environments)) {
+  for (const { engine, image, interpreters } of Object.values(plan.environments)) {
+    if (image !== undefined) items.push(await imageItem(image));
     if (engine !== undefined) {
       const known = engines.find(({ name }) => name === engine.name);
       const here = known?.state === 'installed' && known.versions.includes(engine.version);
@@ -148,6 +151,25 @@ async function written(project: Project, file: string, plan: Plan): Promise<Look
     }
   }
   return items;
+}
+
+/** Whether the container runtime has it. No registry is asked: that can take a password, and is what a run does. */
+async function imageItem(image: ImagePlan): Promise<Looked> {
+  const { runtime } = await findRuntime();
+  const options = { environment: process.env, signal: new AbortController().signal };
+  const here = runtime !== undefined && (await hasImage(runtime, image, options));
+  const lacking =
+    runtime === undefined
+      ? 'no container runtime here could have it'
+      : runtime.name === 'apptainer'
+        ? 'apptainer does not say what it has'
+        : `${runtime.name} has not fetched it`;
+  const place = here
+    ? resolves(runtime.name)
+    : image.digest === undefined
+      ? decayed('a tag names no content')
+      : unknown(lacking);
+  return { kind: 'image', name: image.name, pin: image.digest ?? null, ...place };
 }
 
 /** What this machine has not may still lie in the store. */

@@ -7,6 +7,7 @@ import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { settingsIdentity, tensorflowSettings } from '../engines/tensorflow/settings.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedEnvironment } from '../ledger/record.ts';
+import { pinnedImage } from './container/image.ts';
 import type { LanguageNeed } from './languages/provide.ts';
 import { evidence, hardwareIdentity, probe } from './probe.ts';
 
@@ -33,7 +34,7 @@ export interface ResolveOptions {
  * Finds what an environment pins.
  *
  * @param plan `undefined` for a step that names no environment: it gets what happens to be here, and the record says so
- * @throws MlpipeError `lock-missing`, `lock-differs`, `hardware-missing`
+ * @throws MlpipeError `lock-missing`, `lock-differs`, `hardware-missing`, `image-not-pinned`
  */
 export async function resolveEnvironment(
   plan: EnvironmentPlan | undefined,
@@ -51,6 +52,11 @@ export async function resolveEnvironment(
   if (plan.engine) identity.engine = `${plan.engine.name} ${plan.engine.version}`;
   if (plan.engine?.name === 'tensorflow') {
     identity.tensorflow = settingsIdentity(tensorflowSettings(plan, options.resources ?? {}));
+  }
+  if (plan.image) {
+    identity.image = pinnedImage(plan.image).digest;
+    // What can be reached can be fetched, and be something else each time.
+    if (plan.image.network) identity.network = true;
   }
   if (plan.results) identity.results = plan.results;
   // In the key only where it is asked for: every machine would otherwise run everything once more.

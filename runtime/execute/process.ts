@@ -20,6 +20,12 @@ export interface Limits {
   memory?: Bytes;
 }
 
+/** What a step may use, as limits. */
+export function limitsOf(step: { resources: { time?: number; memory?: number } }): { time?: number; memory?: number } {
+  const { time, memory } = step.resources;
+  return { ...(time === undefined ? {} : { time }), ...(memory === undefined ? {} : { memory }) };
+}
+
 /** After the polite signal, so long until the other one. */
 const GRACE = 3000;
 const WATCH = 200;

@@ -6,12 +6,16 @@ import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import type { CommandPart, Plan, PlanValue, ProgramStep } from '../../grammar/plan/plan.ts';
+import type { Plan, ProgramStep } from '../../grammar/plan/plan.ts';
+import { removeContainer } from '../environment/container/command.ts';
 import { MlpipeError } from '../errors.ts';
+import { commandLine, textOf } from './command-line.ts';
 import { type Conditions, commandUnder } from './conditions.ts';
-import { type ProcessEnd, supervise } from './process.ts';
+import { type ProgramContainer, type Start, startInContainer } from './container.ts';
+import { limitsOf, type ProcessEnd, supervise } from './process.ts';
 import { lineBuffer, masker, readSecrets, secretsOf } from './secrets.ts';
 import { namedInOutput, straceArguments, type TraceScope, undeclaredReads, whyNoTrace } from './trace.ts';
+import { FIXED_VARIABLES, PASSED_VARIABLES } from './variables.ts';
 
 export interface ProgramJob {
   plan: Plan;
@@ -27,6 +31,8 @@ export interface ProgramJob {
   variables: Record<string, string>;
   environment: NodeJS.ProcessEnv;
   conditions?: Conditions;
+  /** What it runs in, where that is not this machine itself. */
+  container?: ProgramContainer;
 }
 
 export interface ProgramEnd {
@@ -43,42 +49,6 @@ export interface ProgramHooks {
   onStart(pid: number): void;
   onOutput(stream: 'stdout' | 'stderr', text: string): void;
 }
-
-/** Variables of the caller's that a program gets; everything else has to be declared with `variable` or `secret`. */
-export const PASSED_VARIABLES: readonly string[] = [
-  'HOME',
-  'USER',
-  'LOGNAME',
-  // How the network is reached, and whom to trust on it.
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'http_proxy',
-  'https_proxy',
-  'no_proxy',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  // Without these nothing starts on Windows.
-  'SystemRoot',
-  'SYSTEMROOT',
-  'ComSpec',
-  'PATHEXT',
-  'WINDIR',
-  'USERPROFILE',
-  'APPDATA',
-  'LOCALAPPDATA',
-  'NUMBER_OF_PROCESSORS',
-];
-
-/** Variables that are the same on each machine, so that locale, time zone and hash order decide nothing. */
-export const FIXED_VARIABLES: Readonly<Record<string, string>> = {
-  LANG: 'C.UTF-8',
-  LC_ALL: 'C.UTF-8',
-  TZ: 'UTC',
-  PYTHONHASHSEED: '0',
-  PYTHONDONTWRITEBYTECODE: '1',
-  PYTHONUNBUFFERED: '1',
-};
 
 /** A log longer than this is cut. */
 const LONGEST_LOG = 64 * 1024 * 1024;
@@ -97,15 +67,16 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
   for (const { path } of step.writes) mkdirSync(dirname(join(scope.work, path)), { recursive: true });
 
   const traceFile = join(folder, 'trace.txt');
-  const untraced = whyNoTrace();
-  const shell = shellCommand(commandLine(job));
-  const [program, ...parameters] = commandUnder(
-    job.conditions,
-    untraced === null ? ['strace', ...straceArguments(traceFile), ...shell] : shell,
-  );
-  const child = spawn(program ?? 'sh', parameters, {
+  // A container has what it is given and nothing else: there is nothing undeclared that it could read.
+  const untraced = job.container ? null : whyNoTrace();
+  const start = job.container
+    ? startInContainer(job, job.container, secrets, temporary)
+    : startHere(job, secrets, temporary, untraced === null ? traceFile : undefined);
+  if (job.container) await removeContainer(job.container.runtime, folder);
+  const [program = 'sh', ...parameters] = commandUnder(job.conditions, start.words);
+  const child = spawn(program, parameters, {
     cwd: scope.work,
-    env: variablesOf(job, secrets, temporary),
+    env: start.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
     windowsVerbatimArguments: process.platform === 'win32',
@@ -114,7 +85,8 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
     child.once('error', resolve);
     child.once('spawn', () => resolve(null));
   });
-  const ended = supervise(child, limitsOf(step), signal, markOf(folder));
+  // What runs in a container is no child of ours: it is ended below.
+  const ended = supervise(child, limitsOf(step), signal, job.container ? undefined : markOf(folder));
   if (child.pid !== undefined) hooks.onStart(child.pid);
 
   const logFile = join(folder, 'log.txt');
@@ -136,13 +108,14 @@ export async function runProgram(job: ProgramJob, hooks: ProgramHooks, signal: A
 
   const problem = await failure;
   const end = await ended;
+  if (job.container) await removeContainer(job.container.runtime, folder);
   out();
   err();
   if (written > LONGEST_LOG) log.write('\n[mlpipe: the output was longer; the rest is cut]\n');
   log.end();
   await finished(log);
   if (problem !== null) {
-    throw new MlpipeError(`The shell could not be started: ${problem.message}`, {
+    throw new MlpipeError(`${job.container?.runtime.name ?? 'The shell'} could not be started: ${problem.message}`, {
       code: 'program-not-started',
       cause: problem,
     });
@@ -168,65 +141,23 @@ export function markOf(folder: string): string {
   return `TMPDIR=${temporaryOf(folder)}`;
 }
 
-/** What a step may use, as limits. */
-export function limitsOf(step: { resources: { time?: number; memory?: number } }): { time?: number; memory?: number } {
-  const { time, memory } = step.resources;
-  return { ...(time === undefined ? {} : { time }), ...(memory === undefined ? {} : { memory }) };
-}
-
-// ---------------------------------------------------------------- the command line
-
-/** The command with everything put in and quoted. Secrets stand there as variables, for process lists show commands. */
-export function commandLine(job: Pick<ProgramJob, 'plan' | 'step' | 'files'>): string {
-  return job.step.command
-    .map((part) => {
-      if (part.kind === 'text') return part.text;
-      if (part.kind === 'secret') return process.platform === 'win32' ? `"%${part.name}%"` : `"$${part.name}"`;
-      if (part.kind === 'data') return (job.files[part.data] ?? []).map(quote).join(' ');
-      return quote(pieceOf(part, job));
-    })
-    .join('');
-}
-
-/** Where an input or an output lies, relative to the folder that the program runs in. */
-export function pathInRun(plan: Plan, step: string, output: string): string {
-  const writer = plan.steps[step];
-  const declared = writer?.kind === 'program' ? writer.writes.find(({ name }) => name === output)?.path : undefined;
-  return declared ?? `.inputs/${step}/${output}`;
-}
-
-function pieceOf(part: CommandPart, job: Pick<ProgramJob, 'plan' | 'step' | 'files'>): string {
-  switch (part.kind) {
-    case 'text':
-      return part.text;
-    case 'value':
-      return valueText(part.value);
-    case 'input':
-      return pathInRun(job.plan, part.step, part.output);
-    case 'output':
-      return pathInRun(job.plan, job.step.name, part.name);
-    case 'data':
-      return (job.files[part.data] ?? []).join(' ');
-    case 'secret':
-      return '';
-  }
-}
-
-function valueText(value: PlanValue): string {
-  return Array.isArray(value) ? value.map(valueText).join(',') : String(value);
-}
-
-/** A word as the shell reads it back: bare where that is safe, so that it may also stand inside quotes. */
-export function quote(word: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
-  if (process.platform === 'win32') return `"${word.replaceAll('"', '""')}"`;
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
+// ---------------------------------------------------------------- how it is started
 
 function shellCommand(command: string): string[] {
   return process.platform === 'win32'
     ? [process.env.ComSpec ?? 'cmd.exe', '/d', '/s', '/c', `"${command}"`]
     : ['/bin/sh', '-c', command];
+}
+
+function startHere(
+  job: ProgramJob,
+  secrets: Record<string, string>,
+  temporary: string,
+  traceFile: string | undefined,
+): Start {
+  const shell = shellCommand(commandLine(job));
+  const words = traceFile === undefined ? shell : ['strace', ...straceArguments(traceFile), ...shell];
+  return { words, environment: variablesOf(job, secrets, temporary) };
 }
 
 function variablesOf(job: ProgramJob, secrets: Record<string, string>, temporary: string): NodeJS.ProcessEnv {
@@ -246,9 +177,7 @@ function variablesOf(job: ProgramJob, secrets: Record<string, string>, temporary
   });
   for (const part of job.step.command) if (part.kind === 'secret') variables[part.name] = secrets[part.name];
   for (const [name, parts] of Object.entries(job.step.variables)) {
-    variables[name] = parts
-      .map((part) => (part.kind === 'secret' ? (secrets[part.name] ?? '') : pieceOf(part, job)))
-      .join('');
+    variables[name] = textOf(parts, secrets, job);
   }
   Object.assign(variables, job.conditions?.variables);
   return variables;

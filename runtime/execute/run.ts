@@ -181,6 +181,7 @@ async function oneStep(
       error: {
         message: error instanceof Error ? error.message : String(error),
         ...(error instanceof MlpipeError && error.todo !== undefined ? { todo: error.todo } : {}),
+        ...(error instanceof MlpipeError && error.exit === EXIT.usage ? { exit: EXIT.usage } : {}),
         ...(where === undefined ? {} : { where }),
       },
     };

@@ -6,7 +6,7 @@ import type { Digest, EnvironmentPlan, Plan, ProgramStep, StepPlan } from '../..
 import { provideLanguages } from '../environment/languages/provide.ts';
 import { Retention } from '../environment/retained.ts';
 import { userCache } from '../environment/user-cache.ts';
-import { MlpipeError } from '../errors.ts';
+import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult } from '../events.ts';
 import { where } from '../ledger/provenance.ts';
 import { RECORD_FORMAT, type RecordedGate, type RecordedOutput, type RunRecord } from '../ledger/record.ts';
@@ -14,11 +14,13 @@ import { processStart } from '../processes.ts';
 import { duration, metric, metricValue, size } from '../words.ts';
 import type { Assessment } from './assess.ts';
 import { pipelinePath } from './assess.ts';
+import { pathInRun } from './command-line.ts';
 import type { Conditions } from './conditions.ts';
+import { openImage, RUNTIME_FAILED, readOnlyInputs } from './container.ts';
 import { filesOf, placeOf, putSource, rowsOf } from './inputs.ts';
 import { layOutputs, safeName } from './outputs.ts';
-import { describeEnd, signalGroup, signalMarked } from './process.ts';
-import { limitsOf, markOf, pathInRun, runProgram } from './program.ts';
+import { describeEnd, limitsOf, signalGroup, signalMarked } from './process.ts';
+import { markOf, runProgram } from './program.ts';
 import { provideEngine, runWorker, trainingJob } from './training.ts';
 import type { PipelineContext } from './world.ts';
 
@@ -49,6 +51,8 @@ interface Outcome {
   log?: Digest;
   exit: RunRecord['exit'];
   todo?: string;
+  /** Not the step has failed: the environment cannot do it. */
+  cannot?: boolean;
 }
 
 const NOTHING: Omit<Outcome, 'exit'> = {
@@ -97,6 +101,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
       ...NOTHING,
       exit: failure(error),
       ...(error instanceof MlpipeError && error.todo ? { todo: error.todo } : {}),
+      ...(error instanceof MlpipeError && error.exit === EXIT.usage ? { cannot: true } : {}),
     };
   }
   const ended = new Date();
@@ -168,6 +173,7 @@ export async function runStep(context: StepContext, assessment: Assessment): Pro
           error: {
             message: record.exit.message ?? 'It failed.',
             ...(outcome.todo ? { todo: outcome.todo } : {}),
+            ...(outcome.cannot ? { exit: EXIT.usage } : {}),
             ...locationOf(context, step.block),
           },
         }),
@@ -255,6 +261,12 @@ async function program(
   const work = join(top, relative(world.root, pipelineFolder));
   rmSync(top, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
+  const image = environmentOf(plan, step)?.image;
+  const inImage =
+    image &&
+    (await openImage(image, context.signal, () =>
+      context.emit({ type: 'step-progress', step: step.name, phase: `fetching the image ${image.name}`, share: 0 }),
+    ));
   const provided = await provideLanguages(environment.languages, {
     retention,
     signal: context.signal,
@@ -267,12 +279,16 @@ async function program(
         share: 0,
       }),
   });
-  linkModules(provided.modules ?? join(pipelineFolder, 'node_modules'), work);
+  // An image brings its own.
+  if (!inImage) linkModules(provided.modules ?? join(pipelineFolder, 'node_modules'), work);
+  const laid: string[] = [];
   const files: Record<string, string[]> = {};
   for (const input of inputs) {
     const { source } = input;
     if (source.kind === 'output') {
-      await world.store.checkout(input.digest, join(work, pathInRun(plan, source.step, source.output)));
+      const place = join(work, pathInRun(plan, source.step, source.output));
+      await world.store.checkout(input.digest, place);
+      laid.push(place);
       continue;
     }
     const path = input.path ?? '';
@@ -282,10 +298,13 @@ async function program(
         throw new MlpipeError(`${path} changed while the run began.`, { code: 'data-changed', todo: 'Run again.' });
       }
     }
-    await world.store.checkout(input.digest, inside(top, work, placeOf(path, input.location), step));
+    const place = inside(top, work, placeOf(path, input.location), step);
+    await world.store.checkout(input.digest, place);
+    laid.push(place);
     if (source.kind === 'data') files[source.data] = await filesOf(path, pipelineFolder);
   }
   context.conditions?.onLaid?.(work);
+  const written = step.writes.map(({ path }) => inside(top, work, path, step));
   const end = await runProgram(
     {
       plan,
@@ -296,6 +315,7 @@ async function program(
       searchPath: provided.searchPath,
       environment: { ...process.env },
       variables: provided.variables,
+      ...(inImage ? { container: { ...inImage.container, readOnly: readOnlyInputs(laid, written) } } : {}),
       ...(context.conditions === undefined ? {} : { conditions: context.conditions }),
     },
     {
@@ -308,7 +328,8 @@ async function program(
     context.signal,
   );
   const log = (await world.store.put(end.logFile)).digest;
-  const base = { ...NOTHING, undeclaredReads: end.undeclared, log, evidence: languageEvidence(provided.evidence) };
+  const evidence = { ...languageEvidence(provided.evidence), ...(inImage ? { image: inImage.evidence } : {}) };
+  const base = { ...NOTHING, undeclaredReads: end.undeclared, log, evidence };
   if (end.untraced !== null && context.tellOnce(end.untraced))
     context.emit({ type: 'step-warning', step: step.name, message: end.untraced });
   if (end.undeclared.length > 0) {
@@ -324,6 +345,15 @@ async function program(
     return { ...base, exit: { status: 'cancelled', message: 'It was cancelled.' } };
   if (code !== 0 || signal !== null) {
     const how = describeEnd(end.end, limitsOf(step), { duration, size });
+    if (inImage && code === RUNTIME_FAILED) {
+      const { runtime, image: reference } = inImage.container;
+      return {
+        ...base,
+        exit: { status: 'failed', code, message: `${runtime.name} could not run ${reference}.` },
+        todo: 'Its output above says why.',
+        cannot: true,
+      };
+    }
     const lacks = end.named.length === 0 ? '' : ` It names ${end.named.join(', ')}, which \`reads\` does not.`;
     return {
       ...base,

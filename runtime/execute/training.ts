@@ -13,8 +13,7 @@ import type { WorkerJob, WorkerMessage } from '../train/job.ts';
 import { duration, size } from '../words.ts';
 import { type Conditions, commandUnder } from './conditions.ts';
 import { type LocatedInput, putSource } from './inputs.ts';
-import { describeEnd, supervise } from './process.ts';
-import { limitsOf } from './program.ts';
+import { describeEnd, limitsOf, supervise } from './process.ts';
 
 export type WorkerDone = Extract<WorkerMessage, { type: 'done' }>;
 

@@ -8,7 +8,7 @@ import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { type Conditions, commandUnder } from '../execute/conditions.ts';
-import { FIXED_VARIABLES } from '../execute/program.ts';
+import { FIXED_VARIABLES } from '../execute/variables.ts';
 import { type Turned, turnListing } from './file-order.ts';
 import type { VariationName } from './variations.ts';
 

@@ -46,7 +46,7 @@ export interface RunStepAnswer {
   outputs: Record<string, { digest: string; bytes: number }>;
   metrics: Record<string, number>;
   engine: { name: string; version: string } | null;
-  error?: { message: string; todo?: string };
+  error?: { message: string; todo?: string /** 2 where the environment cannot do it. */; exit?: 2 };
 }
 
 export interface StatusAnswer {

@@ -125,9 +125,11 @@ describe('the TextMate grammar', () => {
     });
   }
 
-  it('colours a fact of one word', () => {
-    const text = 'environment e {\n  engine wasm "4.22.0"\n  retain\n}\n';
+  it('colours facts of one word, and the word that may end a fact', () => {
+    const text = 'environment e {\n  engine wasm "4.22.0"\n  retain\n  image "a@sha256:0" network\n}\n';
     assert.ok(scope(text, 2, 'retain').startsWith('keyword.other.fact'));
+    assert.ok(scope(text, 3, 'image').startsWith('keyword.other.fact'));
+    assert.equal(scope(text, 3, 'network'), 'keyword.other.mlpipe');
   });
 
   it('does not colour names as keywords, whichever word they are', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { RunEvent } from '../../runtime/events.ts';
-import { quote } from '../../runtime/execute/program.ts';
+import { quote } from '../../runtime/execute/command-line.ts';
 import { lineBuffer, masker } from '../../runtime/execute/secrets.ts';
 import { parseTrace, whyNoTrace } from '../../runtime/execute/trace.ts';
 import { isRunning, TemporaryProject, until } from './project.ts';

@@ -10,6 +10,7 @@ import type {
   DataPlan,
   Digest,
   EnvironmentPlan,
+  ImagePlan,
   InterpreterPlan,
   LayerPlan,
   ModelPlan,
@@ -29,6 +30,9 @@ export function environmentPlan(environment: ast.Environment, names: Names): Env
       }
     } else if (ast.isInterpreterFact(fact)) {
       plan.interpreters.push(interpreterPlan(fact, names));
+    } else if (ast.isImageFact(fact)) {
+      const image = imageOf(fact.reference) ?? { name: fact.reference ?? '' };
+      plan.image = { ...image, ...(fact.network ? { network: true } : {}) };
     } else if (ast.isRetainFact(fact)) {
       plan.retain = true;
     } else if (ast.isHardwareFact(fact)) {
@@ -50,6 +54,14 @@ function interpreterPlan(fact: ast.InterpreterFact, names: Names): InterpreterPl
   const pin = digestOfPin(fact.digest);
   if (pin !== undefined) plan.pin = pin;
   return plan;
+}
+
+/** A name without a tag, an `@` and a whole digest: whatever else is written can be another image tomorrow. */
+export function imageOf(reference: string | undefined): ImagePlan | undefined {
+  const [, name, hexadecimal] = /^([a-z0-9][\w.:/-]*)@sha256:([0-9a-f]{64})$/i.exec(reference ?? '') ?? [];
+  if (name === undefined || hexadecimal === undefined) return undefined;
+  // Beside a digest a tag says nothing, and some runtimes refuse both together.
+  return { name: name.replace(/:[\w.-]+$/, ''), digest: `sha256:${hexadecimal.toLowerCase()}` };
 }
 
 /** A whole SHA-256 pin in lower case; `undefined` for anything else. */

@@ -86,7 +86,9 @@ export async function run(context: Context, options: RunOptions, ...names: strin
         onEvent: show,
       });
       if (output.json && !options.events) answer(output, result, () => '');
-      return signal.aborted ? EXIT.cancelled : result.ok ? EXIT.yes : EXIT.no;
+      if (signal.aborted) return EXIT.cancelled;
+      const cannot = result.steps.some(({ error }) => error?.exit === EXIT.usage);
+      return result.ok ? EXIT.yes : cannot ? EXIT.usage : EXIT.no;
     },
     telling(output),
   );

@@ -1,6 +1,6 @@
 /** A DVC pipeline in the language. */
 import type { Digest } from '../../../grammar/plan/plan.ts';
-import { quote } from '../../execute/program.ts';
+import { quote } from '../../execute/command-line.ts';
 import { withoutUrlCredentials } from '../../ledger/credentials.ts';
 import { escaped, quoted } from '../names.ts';
 import { isNumber, type Yaml } from '../yaml.ts';
