@@ -110,12 +110,12 @@ export function setDefaultRemote(project: Project, name: string): void {
 
 /** Opens a remote, hands it on, and closes it whatever happens. */
 export async function withDriver<Result>(
-  project: Pick<Project, 'root'>,
+  project: Pick<Project, 'root'> & { store?: { folder: string } },
   remote: NamedRemote,
   use: (driver: RemoteDriver) => Promise<Result>,
   { around = (driver) => driver }: Pick<TransferOptions, 'around'> = {},
 ): Promise<Result> {
-  const driver = around(await openRemote(project.root, remote));
+  const driver = around(await openRemote(project.root, remote, project.store?.folder));
   try {
     return await use(driver);
   } finally {

@@ -36,8 +36,11 @@ export function kindOf(url: string): RemoteKind {
   }
 }
 
-/** @param root where a relative folder begins */
-export async function openRemote(root: string, { name, settings }: NamedRemote): Promise<RemoteDriver> {
+/**
+ * @param root where a relative folder begins
+ * @param store where what breaks off is remembered
+ */
+export async function openRemote(root: string, { name, settings }: NamedRemote, store?: string): Promise<RemoteDriver> {
   const { url } = settings;
   switch (kindOf(url)) {
     case 'folder': {
@@ -46,7 +49,7 @@ export async function openRemote(root: string, { name, settings }: NamedRemote):
     }
     case 's3': {
       const { openS3 } = await import('./drivers/s3.ts');
-      return openS3(settings);
+      return openS3(settings, store);
     }
     case 'http': {
       const { openHttp } = await import('./drivers/http.ts');

@@ -183,3 +183,49 @@ export async function startS3(folder: string): Promise<Server | undefined> {
     stop: stopping(child),
   };
 }
+
+const MOTO = 'moto[server]==5.2.1';
+
+/** moto, which knows more of S3 than s3rver: what lies there of an upload in parts. Its bucket is `models`. */
+export async function startMoto(): Promise<Server | undefined> {
+  const python = pythonWithMoto();
+  if (python === undefined) return undefined;
+  const port = await freePort();
+  const words = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
+  const child = spawn(python, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  await serving(child, port, 'moto');
+  const endpoint = `http://127.0.0.1:${port}`;
+  await fetch(`${endpoint}/models`, { method: 'PUT' });
+  return {
+    url: 's3://models/of/all',
+    settings: { endpoint, region: 'us-east-1', pathStyle: true },
+    environment: { AWS_ACCESS_KEY_ID: 'moto', AWS_SECRET_ACCESS_KEY: 'moto', AWS_EC2_METADATA_DISABLED: 'true' },
+    stop: stopping(child),
+  };
+}
+
+/** A Python that has it, or one of our own that gets it from the index; nothing where it cannot be had. */
+function pythonWithMoto(): string | undefined {
+  const cache = fileURLToPath(new URL('../../../node_modules/.cache/mlpipe-moto', import.meta.url));
+  const own = join(cache, 'bin', 'python3');
+  const has = (python: string) => {
+    try {
+      execFileSync(python, ['-c', 'import moto.server, flask'], { stdio: 'ignore', timeout: 60_000 });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const found = ['python3', own].find(has);
+  if (found !== undefined) return found;
+  try {
+    execFileSync('python3', ['-m', 'venv', cache], { stdio: 'ignore', timeout: 120_000 });
+    execFileSync(own, ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', MOTO], {
+      stdio: 'ignore',
+      timeout: 300_000,
+    });
+  } catch {
+    return undefined;
+  }
+  return has(own) ? own : undefined;
+}

@@ -1,17 +1,12 @@
 /** S3 and what speaks like it. The client is the vendor's own: it knows where credentials are, and renews them. */
 import { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import {
   type Content,
@@ -24,19 +19,15 @@ import {
 } from '../driver.ts';
 import { isTransient } from '../retry.ts';
 import type { RemoteSettings } from '../settings.ts';
-
-/** From here on in parts, each tried again by itself. S3 takes 10,000 of them. */
-const LARGE = 64 * 2 ** 20;
-const PART = 16 * 2 ** 20;
-const MOST_PARTS = 10_000;
-/** Parts of one file at once. */
-const PARTS_AT_ONCE = 4;
+import { LARGE, S3Parts, withSignal } from './s3-parts.ts';
+import { UnfinishedUploads } from './unfinished.ts';
 
 const nothing = () => undefined;
 const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-export function openS3(settings: RemoteSettings): RemoteDriver {
-  return new S3Driver(settings);
+/** @param store where uploads that break off are remembered */
+export function openS3(settings: RemoteSettings, store?: string): RemoteDriver {
+  return new S3Driver(settings, store);
 }
 
 class S3Driver implements RemoteDriver {
@@ -45,8 +36,9 @@ class S3Driver implements RemoteDriver {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #prefix: string;
+  readonly #parts: S3Parts;
 
-  constructor({ url, endpoint, region, pathStyle }: RemoteSettings) {
+  constructor({ url, endpoint, region, pathStyle }: RemoteSettings, store?: string) {
     const { hostname, pathname } = new URL(url);
     this.address = endpoint === undefined ? url : `${url} at ${endpoint}`;
     this.#bucket = hostname;
@@ -63,6 +55,13 @@ class S3Driver implements RemoteDriver {
       ...(region === undefined ? (endpoint === undefined ? {} : { region: 'us-east-1' }) : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),
     });
+    const unfinished = store === undefined ? undefined : new UnfinishedUploads(store);
+    this.#parts = new S3Parts(
+      this.#client,
+      (work, other) => this.#asked(work, other),
+      `${endpoint ?? ''} ${this.#bucket}`,
+      unfinished,
+    );
   }
 
   async *list(prefix: string, signal?: AbortSignal) {
@@ -155,72 +154,13 @@ class S3Driver implements RemoteDriver {
   }
 
   async #putParts(name: string, content: Content, replace: boolean, signal: AbortSignal | undefined) {
-    // Parts are not kept between tries, so nothing of a name that is taken is sent twice.
-    if (!replace && (await this.head(name, signal)) === content.bytes) return 'present' as const;
     const at = this.#at(name);
-    const begun = await this.#asked(() => this.#client.send(new CreateMultipartUploadCommand(at), withSignal(signal)));
-    const upload = { ...at, UploadId: begun?.UploadId };
-    try {
-      const parts: CompletedPart[] = [];
-      const running = new Set<Promise<void>>();
-      let failure: { error: unknown } | undefined;
-      let number = 0;
-      // Read in order, so that the content proves itself before its last part goes.
-      for await (const body of partsOf(content)) {
-        if (failure) throw failure.error;
-        number += 1;
-        const PartNumber = number;
-        const task = this.#part(upload, PartNumber, body, signal)
-          .then((ETag) => void parts.push({ PartNumber, ...(ETag === undefined ? {} : { ETag }) }))
-          .catch((error: unknown) => {
-            failure ??= { error };
-          })
-          .finally(() => running.delete(task));
-        running.add(task);
-        if (running.size >= PARTS_AT_ONCE) await Promise.race(running);
-      }
-      await Promise.all(running);
-      if (failure) throw failure.error;
-      parts.sort((one, other) => (one.PartNumber ?? 0) - (other.PartNumber ?? 0));
-      const condition = replace ? {} : { IfNoneMatch: '*' };
-      const done = await this.#asked(
-        () =>
-          this.#client.send(
-            new CompleteMultipartUploadCommand({ ...upload, ...condition, MultipartUpload: { Parts: parts } }),
-            withSignal(signal),
-          ),
-        (status) => (status === 412 ? 'taken' : undefined),
-      );
-      if (done === 'taken') await this.#abort(upload);
-      return done === 'taken' ? ('present' as const) : ('created' as const);
-    } catch (error) {
-      await this.#abort(upload);
-      throw error;
+    // Nothing of a name that is taken is sent twice.
+    if (!replace && (await this.head(name, signal)) === content.bytes) {
+      await this.#parts.discard(at, content);
+      return 'present' as const;
     }
-  }
-
-  async #part(
-    upload: { Bucket: string; Key: string; UploadId: string | undefined },
-    PartNumber: number,
-    Body: Buffer,
-    signal: AbortSignal | undefined,
-  ): Promise<string | undefined> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        const sent = await this.#asked(() =>
-          this.#client.send(new UploadPartCommand({ ...upload, PartNumber, Body }), withSignal(signal)),
-        );
-        return sent?.ETag;
-      } catch (error) {
-        // One part is sent again sooner than all of them.
-        if (signal?.aborted || tries >= 3 || !isTransient(error)) throw error;
-      }
-    }
-  }
-
-  /** What was sent would cost money for ever. A lifecycle rule of the bucket takes away what a killed process left. */
-  async #abort(upload: { Bucket: string; Key: string; UploadId: string | undefined }): Promise<void> {
-    await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    return this.#parts.put(at, content, replace, signal);
   }
 
   #key(name: string): string {
@@ -258,25 +198,6 @@ async function* chunksOf(body: Readable | undefined): AsyncGenerator<Uint8Array>
   } catch (error) {
     throw transportFault(error);
   }
-}
-
-async function* partsOf(content: Content): AsyncGenerator<Buffer> {
-  const size = Math.max(PART, Math.ceil(content.bytes / MOST_PARTS));
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of content.read()) {
-    waiting.push(chunk);
-    bytes += chunk.length;
-    if (bytes < size) continue;
-    yield Buffer.concat(waiting);
-    waiting = [];
-    bytes = 0;
-  }
-  if (bytes > 0) yield Buffer.concat(waiting);
-}
-
-function withSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal };
 }
 
 function statusOf(error: unknown): number | undefined {
