@@ -50,6 +50,7 @@ import { type KeepOptions, keepModel } from './versions/keep.ts';
 import { resolveReference } from './versions/resolve.ts';
 import type { StoredVersion } from './versions/version.ts';
 
+export * from './api-collect.ts';
 export * from './api-editor.ts';
 export * from './api-import.ts';
 export * from './api-ledger.ts';

@@ -20,7 +20,7 @@ const EXIT_CODES = `Exit codes
 `;
 
 /** What belongs to later versions: named, so that nobody takes a typing error for a missing feature. */
-const LATER = 'trace promote rollback history serve monitor alerts ack drift fork merge review gc audit mcp'.split(' ');
+const LATER = 'trace promote rollback history serve monitor alerts ack drift fork merge review audit mcp'.split(' ');
 
 interface Globals {
   C: string;
@@ -110,6 +110,7 @@ const proof = () => import('./commands/proof.ts');
 const share = () => import('./commands/share.ts');
 const paper = () => import('./commands/paper.ts');
 const ledger = () => import('./commands/ledger.ts');
+const collect = () => import('./commands/collect.ts');
 const machine = () => import('./commands/machine.ts');
 const reprotest = () => import('./commands/reprotest.ts');
 const imports = () => import('./commands/import.ts');
@@ -259,7 +260,18 @@ command(
   'verify [model]',
   'whether objects, records, signatures and logs are whole: all, or those behind one model; exit 1 if not',
   async () => (await ledger()).verify,
-);
+)
+  .option('--repair', 'bring back from the remotes what is damaged or missing in the store')
+  .option('-r, --remote <name>', 'from this one alone');
+command('gc', 'take away what nothing needs; asks for a scope', async () => (await collect()).gc)
+  .option('--unreferenced', 'needed is what any record, any commit or the work tree names')
+  .option('-w, --workspace', 'needed is what stands behind the pipelines, lock files and versions of the work tree')
+  .option('-a, --all-branches', 'and of the tips of all branches')
+  .option('-T, --all-tags', 'and of all branches and tags')
+  .option('-A, --all-commits', 'and of every commit')
+  .option('-n, --dry-run', 'say what would go')
+  .option('--grace <time>', 'spare what is younger: 12h, 7d (14d)')
+  .option('--now', 'delete at once rather than set aside for a week; only while nobody else is writing');
 command('keys [what] [names...]', 'who signs: list, add, trust, rotate, revoke', async () => (await ledger()).keys)
   .option('--name <name>', 'whose key it is')
   .option('--email <address>', 'how to reach that person')

@@ -105,6 +105,8 @@ const record = object(
   ['log', 'origin'],
 );
 
+const amount = object({ objects: number, bytes: number });
+
 const signature = object(
   {
     key: text,
@@ -398,25 +400,45 @@ export const SCHEMAS: Record<string, Schema> = {
   ),
   doctor: object({ ok: flag, points: list(object({ name: text, ok: flag, found: text, todo: text }, ['todo'])) }),
   fmt: list(object({ file: text, changed: flag })),
-  verify: object({
-    ok: flag,
-    objects: number,
-    records: number,
-    signatures: number,
-    locks: number,
-    logs: list(
-      object({
-        writer: text,
-        key: text,
-        entries: number,
-        elsewhere: number,
-        checkpoints: object({ here: orNone, published: orNone, left: orNone }),
+  verify: object(
+    {
+      ok: flag,
+      objects: number,
+      records: number,
+      signatures: number,
+      locks: number,
+      logs: list(
+        object({
+          writer: text,
+          key: text,
+          entries: number,
+          elsewhere: number,
+          checkpoints: object({ here: orNone, published: orNone, left: orNone }),
+        }),
+      ),
+      standing: map(number),
+      countersigned: number,
+      problems: list(object({ code: text, message: text, todo: text, digest, path: text }, ['digest', 'path'])),
+      notes: list(text),
+      repair: object({
+        repaired: list(object({ digest, from: text })),
+        lost: list(digest),
+        silent: list(object({ remote: text, why: text })),
       }),
-    ),
-    standing: map(number),
-    countersigned: number,
-    problems: list(object({ code: text, message: text, todo: text, digest, path: text }, ['digest', 'path'])),
-    notes: list(text),
+    },
+    ['repair'],
+  ),
+  gc: object({
+    scope: oneOf('unreferenced', 'workspace', 'branches', 'tags', 'commits'),
+    dryRun: flag,
+    now: flag,
+    keep: number,
+    needed: amount,
+    young: amount,
+    collected: amount,
+    deleted: amount,
+    restored: number,
+    rewritten: number,
   }),
   keys: list(
     object(

@@ -4,6 +4,7 @@ import { EXIT, MlpipeError } from '../errors.ts';
 import { RECORD_FORMAT, type RunRecord, type StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { modelOf } from '../reproduce/recorded.ts';
+import { beginSession } from '../store/collection/sessions.ts';
 import { fetchObjects } from '../store/remotes/download.ts';
 import { mustBeMade } from '../store/remotes/format.ts';
 import { besideHere, hasRecord, storeRecords } from '../store/remotes/records.ts';
@@ -96,8 +97,15 @@ async function transfer(
           references.length === 0 ? [...records.values()] : await meantBy(project, references, records, names, missing);
         const empty = { records: 0, objects: 0, bytes: 0, present: 0, signatures: 0, logs: [] };
         const answer: PullAnswer = { remote: remote.name, ...empty, missing, problems };
-        if (objects) await withObjects(project, meant, line, progress, remote, answer);
-        answer.records = storeArrived(project, records);
+        // No collection may come between objects and the records that name them.
+        const session = beginSession(project.store.folder);
+        try {
+          if (objects) await withObjects(project, meant, line, progress, remote, answer);
+          session.require();
+          answer.records = storeArrived(project, records);
+        } finally {
+          session.end();
+        }
         answer.signatures = await fetchSignatures(project, records, names);
         answer.logs = await pullLogs({ ledger: project.ledger, line, remote: remote.name, problem }, names.published);
         return answer;

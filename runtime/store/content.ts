@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import { processStart } from '../processes.ts';
 import { writeFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
 import { Writes } from './writes.ts';
@@ -227,21 +228,12 @@ export function sweepTemporaryFolder(files: FileSystem, folder: string): void {
     const [machine, process] = name.split('-');
     if (!status) continue;
     const age = Date.now() - Number(status.changed / 1_000_000n);
-    if (age <= HOUR || (age <= 24 * HOUR && (machine !== MACHINE || isAlive(Number(process))))) continue;
+    if (age <= HOUR || (age <= 24 * HOUR && (machine !== MACHINE || processStart(Number(process)) !== null))) continue;
     try {
       files.unlink(path);
     } catch (error) {
       // Two processes sweep at once; or it is not ours to remove, and costs nothing but room.
       if (!hasCode(error, 'ENOENT', 'EACCES', 'EPERM', 'EROFS')) throw error;
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
   }
 }

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { answer, type Output, paint, shortDigest, table, talk } from '../output.ts';
+import { travelling } from '../travelling.ts';
 
 interface Context {
   folder: string;
@@ -12,7 +13,13 @@ interface Context {
 /** Problems of one kind that a person is shown; `--json` has all. */
 const SHOWN = 10;
 
-export async function verify({ folder, output }: Context, _options: unknown, model?: string): Promise<ExitCode> {
+interface VerifyWords {
+  repair?: boolean;
+  remote?: string;
+}
+
+export async function verify({ folder, output }: Context, options: VerifyWords, model?: string): Promise<ExitCode> {
+  if (options.repair) return repair({ folder, output }, options, model);
   return api.withProject(
     folder,
     async (project) => {
@@ -31,6 +38,37 @@ export async function verify({ folder, output }: Context, _options: unknown, mod
     },
     { warn: (message) => output.verbose && talk(output, message) },
   );
+}
+
+async function repair({ folder, output }: Context, { remote }: VerifyWords, model?: string): Promise<ExitCode> {
+  if (model !== undefined) {
+    throw new MlpipeError('Either one model is verified, or the store is repaired.', {
+      code: 'usage',
+      todo: 'Leave out the model: `mlpipe verify --repair`.',
+      exit: EXIT.usage,
+    });
+  }
+  const found = await travelling(output, (transfer) =>
+    api.withProject(
+      folder,
+      (project) =>
+        api.verifyAndRepair(project, {
+          ...transfer,
+          ...(remote === undefined ? {} : { remote }),
+          onProgress: (what) => output.verbose && talk(output, `reading ${what}`),
+        }),
+      { warn: (message) => output.verbose && talk(output, message) },
+    ),
+  );
+  const { repaired, lost, silent } = found.repair;
+  answer(output, found, () => describe(found));
+  for (const from of new Set(repaired.map((each) => each.from))) {
+    const objects = repaired.filter((each) => each.from === from).length;
+    talk(output, `brought back ${objects} ${objects === 1 ? 'object' : 'objects'} from ${from}`);
+  }
+  for (const digest of lost) talk(output, `${paint('red', '✗')} no remote has ${digest}`);
+  for (const { remote, why } of silent) talk(output, `${paint('yellow', '!')} ${remote} was not asked: ${why}`);
+  return found.ok && lost.length === 0 ? EXIT.yes : EXIT.no;
 }
 
 function describe(found: api.Verification): string {

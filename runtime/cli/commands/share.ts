@@ -4,11 +4,9 @@ import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import type { PullAnswer } from '../../share/pull.ts';
 import type { PushAnswer } from '../../share/push.ts';
 import type { AddedRemote } from '../../share/remotes.ts';
-import type { TransferOptions } from '../../store/remotes/transfer.ts';
 import { count, size } from '../../words.ts';
-import { cancelOnSignal } from '../cancel.ts';
 import { answer, type Output, paint, shortDigest, table, talk } from '../output.ts';
-import { TransferProgress } from '../transfer-progress.ts';
+import { travelling } from '../travelling.ts';
 
 interface Context {
   folder: string;
@@ -181,17 +179,4 @@ function gotWords({ remote: name, objects, bytes, records, present, signatures, 
   if (objects + records + signatures + logs.length === 0)
     return `nothing new on ${name} (${count(present)} objects are here).`;
   return `got ${count(records)} records and ${count(objects)} objects (${size(bytes)}) from ${name}; ${count(present)} objects were here`;
-}
-
-async function travelling<Result>(
-  output: Output,
-  work: (options: TransferOptions) => Promise<Result>,
-): Promise<Result> {
-  const signal = cancelOnSignal(output);
-  const progress = new TransferProgress({ terminal: process.stderr.isTTY === true, quiet: output.quiet });
-  try {
-    return await work({ signal, onEvent: (event) => progress.show(event) });
-  } finally {
-    progress.end();
-  }
 }

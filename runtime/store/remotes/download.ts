@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
+import { beginSession } from '../collection/sessions.ts';
 import type { ContentFolder, Staged } from '../content.ts';
 import { nodeFileSystem } from '../filesystem.ts';
 import { objectFolder } from '../layout.ts';
@@ -43,11 +44,16 @@ export async function fetchObjects(
   line: Line,
   progress: Progress,
 ): Promise<Fetched> {
+  // What has arrived is named by something only when all of it has.
+  const session = beginSession(store);
   const download = new Download(store, line, progress);
   try {
-    return await download.all(roots);
+    const fetched = await download.all(roots);
+    session.require();
+    return fetched;
   } finally {
     download.discard();
+    session.end();
   }
 }
 
