@@ -1,7 +1,4 @@
 /** Whether the package indexes that this machine has configured still have what lock files pin, with the same digests. */
-import fs from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { possibleHere } from '../engines/tensorflow/here.ts';
 import { listInstalled } from '../engines/tensorflow/installed.ts';
 import { indexConfiguration, withoutCredentials } from '../engines/tensorflow/provision/index-configuration.ts';
@@ -9,6 +6,7 @@ import { filesInIndex, findWheel } from '../engines/tensorflow/provision/package
 import { get, getText, WebError, type WebOptions } from '../engines/tensorflow/provision/web.ts';
 import { MlpipeError } from '../errors.ts';
 import type { LockedPackage } from './locked.ts';
+import { npmConfiguration } from './npm-configuration.ts';
 import { decayed, type Place, resolves, unknown } from './places.ts';
 
 export interface IndexOptions {
@@ -102,40 +100,6 @@ async function inRegistry(
   if (wanted.some((each) => there.includes(each))) return resolves(shown);
   const comparable = wanted.some((each) => there.some((its) => its.split('-')[0] === each.split('-')[0]));
   return comparable ? decayed(`${shown} has other bytes of it`) : unknown(`${shown} says another kind of digest`);
-}
-
-/** What npm would take for a package: `npm_config_registry`, else the user's `.npmrc`, else the official one. */
-function npmConfiguration(
-  name: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): { registry: string; token?: string; offline?: string } {
-  const settings = new Map<string, string>();
-  const path = environment.NPM_CONFIG_USERCONFIG ?? environment.npm_config_userconfig ?? join(homedir(), '.npmrc');
-  for (const line of fs.existsSync(path) ? fs.readFileSync(path, 'utf8').split(/\r?\n/) : []) {
-    const [, key, value] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key !== undefined && value !== undefined)
-      settings.set(
-        key,
-        value.replaceAll(/\$\{(\w+)\}/g, (_, variable: string) => environment[variable] ?? ''),
-      );
-  }
-  const scope = /^@[^/]+/.exec(name)?.[0];
-  const registry = (
-    (scope === undefined ? undefined : settings.get(`${scope}:registry`)) ||
-    environment.npm_config_registry ||
-    environment.NPM_CONFIG_REGISTRY ||
-    settings.get('registry') ||
-    'https://registry.npmjs.org'
-  ).replace(/\/+$/, '');
-  const token = settings.get(`${registry.replace(/^https?:/, '')}/:_authToken`);
-  const offline = (
-    [
-      ['MLPIPE_OFFLINE', environment.MLPIPE_OFFLINE],
-      ['npm_config_offline', environment.npm_config_offline],
-      ['`offline` of npm', settings.get('offline')],
-    ] as const
-  ).find(([, value]) => /^(1|true|yes|on)$/i.test(value ?? ''))?.[0];
-  return { registry, ...(token ? { token } : {}), ...(offline === undefined ? {} : { offline }) };
 }
 
 /** No answer is no decay. */

@@ -29,7 +29,7 @@ const PACKAGE_LOCK = JSON.stringify({
   lockfileVersion: 3,
   packages: {
     '': { name: 'project' },
-    'node_modules/left': { version: '1.0.0', resolved: 'https://registry.npmjs.org/left.tgz', integrity: SHA512 },
+    'node_modules/left': { version: '1.0.0', resolved: 'https://packages.example.org/left.tgz', integrity: SHA512 },
     'node_modules/@scope/right': { version: '2.0.0', integrity: SHA512 },
     'node_modules/linked': { resolved: 'linked', link: true },
     'node_modules/hosted': { version: '1.0.0', resolved: 'git+ssh://git@example.org/it.git', integrity: SHA512 },
