@@ -385,6 +385,16 @@ describe('a remote whose packs fail', function () {
       }
     });
 
+    it('that has wrong bytes under the name of a pack, which no index names, gets the right ones', async () => {
+      const left = new Map([...whole].filter(([name]) => /^(format|packs)/.test(name)));
+      for (const holds of ['chunks', 'objects'] as const) left.set(namesOf(holds).pack, damaged(namesOf(holds).pack));
+      const target = new MemoryRemote(left);
+      await send(author, [table, files], target);
+      mustBeSound(target.files);
+      const store = freshStore();
+      assert.deepEqual([...(await receive(store, [table, files], target)).missing], []);
+    });
+
     it('that loses answers and races still comes to the same', async () => {
       const lost = new Set<string>();
       const racing = new (class extends MemoryRemote {
