@@ -209,7 +209,7 @@ command('models [what] [reference]', 'models that are kept; `keep` keeps one', a
   .option('-f, --force', 'keep it although a gate was not passed');
 command(
   'remote <what> [name] [url]',
-  'where models and data are kept for others: add, list, remove, default',
+  'where models and data are kept for others: add, list, remove, default, upgrade',
   async () => (await share()).remote,
 )
   .option('--endpoint <url>', 'S3: where it is not Amazon’s')

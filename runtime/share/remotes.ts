@@ -3,10 +3,11 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { Project } from '../project.ts';
 import type { RemoteDriver } from '../store/remotes/driver.ts';
-import { isMade, makeRemote } from '../store/remotes/format.ts';
+import { isMade, makeRemote, upgradeRemote } from '../store/remotes/format.ts';
 import { kindOf, openRemote, type RemoteKind } from '../store/remotes/open.ts';
 import { type Probe, probeRemote } from '../store/remotes/probe.ts';
 import {
+  chosenRemote,
   type NamedRemote,
   type RemoteSettings,
   readSettings,
@@ -106,6 +107,16 @@ export function setDefaultRemote(project: Project, name: string): void {
   const settings = readSettings(project.root);
   mustKnow(settings.remotes, name);
   writeSettings(project.root, { ...settings, defaultRemote: name });
+}
+
+/**
+ * Lets a remote from before packs have some from now on. Answers whether it was from before.
+ *
+ * @throws MlpipeError `remote-unknown`, `remote-empty`, what reaching it throws
+ */
+export async function upgrade(project: Project, name: string): Promise<boolean> {
+  const remote = chosenRemote(project.root, name);
+  return withDriver(project, remote, (driver) => upgradeRemote(openLine(driver)));
 }
 
 /** Opens a remote, hands it on, and closes it whatever happens. */

@@ -7,7 +7,8 @@ import { MlpipeError } from '../../runtime/errors.ts';
 import { openStore } from '../../runtime/store/open.ts';
 import { type Content, type GetOptions, RemoteFault } from '../../runtime/store/remotes/driver.ts';
 import { openFolder } from '../../runtime/store/remotes/drivers/folder.ts';
-import { NEW_FORMAT } from '../../runtime/store/remotes/format.ts';
+import { NEW_FORMAT, upgradeRemote } from '../../runtime/store/remotes/format.ts';
+import { openLine } from '../../runtime/store/remotes/transfer.ts';
 import type { Store } from '../../runtime/store/store.ts';
 import { filesIn, MemoryRemote, mustBeSound, receive, remove, send, tableOf, temporaryFolder } from './support.ts';
 
@@ -237,6 +238,22 @@ describe('packs and chunks on a remote', function () {
       assert.equal(remote.files.get('format')?.toString(), 'mlpipe-remote/1\n');
       await comesBack(small, new Unlisted(remote.files));
       await comesBack(table);
+    });
+
+    it('of the time before packs take packs once somebody upgrades them, and keep what they have', async () => {
+      remote.files.set('format', Buffer.from('mlpipe-remote/1\n'));
+      const old = await putFiles(100);
+      await send(author, [old], remote);
+      const upgraded = () => upgradeRemote(openLine(remote));
+      assert.deepEqual([await upgraded(), await upgraded()], [true, false]);
+      const table = await putFile(tableOf(200_000));
+      const later = await putFiles(200);
+      await send(author, [table, later], remote);
+      assert.equal(remote.files.get('format')?.toString(), NEW_FORMAT);
+      assert.ok([...remote.files.keys()].some((name) => name.startsWith('packs/')));
+      mustBeSound(remote.files);
+      for (const digest of [old, table, later]) await comesBack(digest, new Unlisted(remote.files));
+      await assert.rejects(upgradeRemote(openLine(new MemoryRemote())), /holds nothing of mlpipe's/);
     });
 
     it('tell an older mlpipe, which compares the whole file, that it cannot read them', () => {

@@ -27,7 +27,7 @@ export async function remote(
   name?: string,
   url?: string,
 ): Promise<ExitCode> {
-  const { addRemote, listRemotes, removeRemote, setDefaultRemote } = await api.sharing.remotes();
+  const { addRemote, listRemotes, removeRemote, setDefaultRemote, upgrade } = await api.sharing.remotes();
   return api.withProject(folder, async (project) => {
     switch (what) {
       case 'add': {
@@ -64,8 +64,13 @@ export async function remote(
         setDefaultRemote(project, needed(name, 'remote default NAME'));
         talk(output, `${name} is the default remote.`);
         return EXIT.yes;
+      case 'upgrade': {
+        const was = await upgrade(project, needed(name, 'remote upgrade NAME'));
+        talk(output, was ? `${name} takes packs and chunks from now on.` : `${name} takes packs and chunks already.`);
+        return EXIT.yes;
+      }
       default:
-        throw new MlpipeError(`\`mlpipe remote\` knows add, list, remove and default, not ${what}.`, {
+        throw new MlpipeError(`\`mlpipe remote\` knows add, list, remove, default and upgrade, not ${what}.`, {
           code: 'usage',
           todo: 'See `mlpipe help remote`.',
           exit: EXIT.usage,

@@ -76,6 +76,26 @@ export async function makeRemote(line: Line): Promise<void> {
   await isMade(line);
 }
 
+/**
+ * Lets a remote from before packs have some from now on. What lies there stays where it is and is read as before; an
+ * mlpipe from before packs will refuse it.
+ *
+ * @returns whether it was from before
+ * @throws MlpipeError `remote-empty`, `remote-format`
+ */
+export async function upgradeRemote(line: Line): Promise<boolean> {
+  await mustBeMade(line);
+  if (line.chunking !== undefined) return false;
+  await talking(line, async () => {
+    // Two who do this at once write the same.
+    await line.attempt(({ signal }) =>
+      line.driver.put(FORMAT_NAME, contentOf(Buffer.from(NEW_FORMAT)), { replace: true, signal }),
+    );
+    await line.driver.settle();
+  });
+  return isMade(line);
+}
+
 /** @throws MlpipeError `remote-empty` */
 export async function mustBeMade(line: Line): Promise<void> {
   if (await isMade(line)) return;
