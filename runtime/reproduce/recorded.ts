@@ -24,6 +24,13 @@ export function modelOf(project: Project, reference: string): StoredRecord {
   const behind = stored.record.inputs.find(({ name, record }) => record && name.endsWith('.model'))?.record;
   const trained = behind && project.ledger.get(behind);
   if (trained?.record.outputs.model) return trained;
+  if (stored.record.origin !== undefined) {
+    throw new MlpipeError(`${reference} was ${stored.record.reason}: how it was made is not known well enough.`, {
+      code: 'model-unknown',
+      todo: 'Name a training that mlpipe has run; an import can be shown, compared and exported as what it is.',
+      exit: 2,
+    });
+  }
   throw new MlpipeError(`${reference} is no model and evaluates none.`, {
     code: 'model-unknown',
     todo: 'Name a training or one of its records; `mlpipe log` lists them.',

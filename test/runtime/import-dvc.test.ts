@@ -72,7 +72,9 @@ describe('an import from DVC', function () {
 
   it('writes what a person would: parameters, names of data and outputs, expansions, folders', async () => {
     project = new ForeignProject('dvc-3');
-    const found = await take({ output: project.path('other.mlpipe') });
+    const link = join(project.top, 'link');
+    fs.symlinkSync(project.folder, link);
+    const found = await take({ output: join(link, 'other.mlpipe') });
     const text = project.read('other.mlpipe');
     for (const line of [
       'param train_rate = 0.01',

@@ -140,7 +140,7 @@ describe('an import from MLflow', function () {
     assert.match(JSON.stringify(crate['@graph']), /import: imported from MLflow/);
     await assert.rejects(
       project.open((opened) => api.exportDocument(opened, 'import:quiet-run', { format: 'modelcard', version: '1' })),
-      { code: 'model-unknown' },
+      { code: 'model-unknown', message: /was imported from MLflow \(mlruns\); mlpipe neither ran nor checked it: / },
     );
     this.timeout(500_000);
     if (installValidators() !== undefined) return;

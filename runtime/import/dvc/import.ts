@@ -52,7 +52,7 @@ export async function importDvc(project: Project, path: string, options: DvcImpo
     lock: readLock(folder, root, work),
     files: readDvcFiles(dvc.root, folder, root),
   });
-  const target = resolve(options.output ?? join(base, `${fileNameOf(basename(folder))}.mlpipe`));
+  const target = targetOf(options.output ?? join(base, `${fileNameOf(basename(folder))}.mlpipe`));
   refuseTarget(target, base, options.force ?? false);
   const named = nameEverything(basename(folder), pipeline, files);
   const staging = join(project.store.folder, 'imports', randomBytes(6).toString('hex'));
@@ -99,6 +99,12 @@ function folderOf(path: string): string {
     todo: 'Name a dvc.yaml, or the folder that it lies in.',
     exit: EXIT.usage,
   });
+}
+
+/** In the folder as the system calls it, whatever link leads there. */
+function targetOf(output: string): string {
+  const folder = dirname(resolve(output));
+  return join(fs.existsSync(folder) ? fs.realpathSync(folder) : folder, basename(output));
 }
 
 function fileNameOf(folder: string): string {
