@@ -15,13 +15,6 @@ import type { ChangesSinceGood } from './changes/changes.ts';
 import type { Decay, DecayOptions } from './decay/decay.ts';
 import { rememberedDecay } from './decay/remember.ts';
 import { listEngines } from './engines/index.ts';
-import {
-  type InstalledTensorflow,
-  listInstalled,
-  removeInstalled,
-  verifyInstalled,
-} from './engines/tensorflow/installed.ts';
-import type { Distribution } from './engines/tensorflow/platform.ts';
 import { containerPoint } from './environment/container/runtimes.ts';
 import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
@@ -52,6 +45,7 @@ import type { StoredVersion } from './versions/version.ts';
 
 export * from './api-collect.ts';
 export * from './api-editor.ts';
+export * from './api-engines.ts';
 export * from './api-import.ts';
 export * from './api-ledger.ts';
 export * from './api-reprotest.ts';
@@ -622,38 +616,6 @@ export async function doctor(project: Project): Promise<{ ok: boolean; points: D
 
 export function engines(): Promise<EngineFact[]> {
   return listEngines();
-}
-
-/** Fetches and unpacks a version of TensorFlow, where it is not there yet or not whole. @throws MlpipeError as `provideTensorflow` */
-export async function installTensorflow(
-  version: string,
-  distribution: Distribution,
-  options: { onProgress?: (share: number) => void; signal?: AbortSignal } = {},
-): Promise<{ folder: string }> {
-  const { provideTensorflow } = await import('./engines/tensorflow/provide.ts');
-  return provideTensorflow(version, distribution, { ...options, thorough: true });
-}
-
-/** Reads every byte of an installed TensorFlow. @throws MlpipeError `engine-missing`, `engine-damaged` */
-export async function verifyTensorflow(version: string, distribution: Distribution): Promise<void> {
-  await verifyInstalled(installedTensorflow(version, distribution));
-}
-
-/** Takes a version of TensorFlow out of the user's cache. @throws MlpipeError `engine-missing` */
-export function removeTensorflow(version: string, distribution: Distribution): void {
-  removeInstalled(installedTensorflow(version, distribution));
-}
-
-function installedTensorflow(version: string, distribution: Distribution): InstalledTensorflow {
-  const all = listInstalled();
-  const found = all.find(({ manifest }) => manifest.version === version && manifest.distribution === distribution);
-  if (found) return found;
-  const versions = all.map(({ manifest }) => `${manifest.version} (${manifest.distribution})`);
-  throw new MlpipeError(`TensorFlow ${version} (${distribution}) is not installed.`, {
-    code: 'engine-missing',
-    todo: versions.length === 0 ? 'No version is.' : `Installed: ${versions.join(', ')}.`,
-    exit: EXIT.usage,
-  });
 }
 
 export function machine(): Promise<MachineFact> {

@@ -297,6 +297,25 @@ describe('an environment that is retained', function () {
       assert.equal(languages().packagesFrom, 'store');
     });
 
+    it('is rebuilt from a lock file of uv without uv, and without its index', async () => {
+      const bin = join(folder, 'bin');
+      fs.mkdirSync(bin);
+      // Plays the one word of uv's command line that is used: uv reads its own lock file.
+      const uv = `#!/bin/sh\n[ "$1" = export ] && cat <<'END'\n${requirements}END\n`;
+      fs.writeFileSync(join(bin, 'uv'), uv, { mode: 0o755 });
+      const without = process.env.PATH;
+      process.env.PATH = [bin, without ?? ''].join(delimiter);
+      const environment = `python "${version}" lock "uv.lock"\n  retain`;
+      start({ 'p.mlpipe': pipeline(environment, COMMAND), 'uv.lock': 'version = 1\n' });
+      assert.equal((await project.run()).step('say').error?.message, undefined);
+      process.env.PATH = without;
+      fs.rmSync(bin, { recursive: true });
+      await index.close();
+      emptyCaches();
+      assert.equal((await project.run({ force: true })).step('say').error?.message, undefined);
+      assert.equal(project.read('out.txt'), 'GOOD MORNING\n');
+    });
+
     it('fails where its index is gone and nothing was retained', async () => {
       start({
         'p.mlpipe': pipeline(`python "${version}" lock "requirements.txt"`, COMMAND),

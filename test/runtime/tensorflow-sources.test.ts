@@ -7,6 +7,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as api from '../../runtime/api.ts';
+import { addonState } from '../../runtime/engines/tensorflow/addon.ts';
 import { findInstalled, verifyInstalled } from '../../runtime/engines/tensorflow/installed.ts';
 import { libraryPlatform } from '../../runtime/engines/tensorflow/platform.ts';
 import { archiveAddress } from '../../runtime/engines/tensorflow/provision/google-archive.ts';
@@ -16,6 +18,8 @@ import { MlpipeError } from '../../runtime/errors.ts';
 import type { RetainedItem } from '../../runtime/ledger/record.ts';
 import { openStore } from '../../runtime/store/open.ts';
 import type { Store } from '../../runtime/store/store.ts';
+import { TemporaryProject } from './project.ts';
+import { FILES, flowers, pipelineOf } from './support/flowers.ts';
 import { type PackageIndex, startPackageIndex } from './support/package-index.ts';
 import { writeWheel } from './support/wheel.ts';
 
@@ -259,6 +263,40 @@ describe('TensorFlow comes', function () {
       refused('engine-version', /no TensorFlow 2\.15\.1 for this platform\.$/),
     );
     assert.deepEqual(archive.asked, []);
+  });
+
+  it('from the project where somebody asks for it by hand, as one that a run retained even though it failed', async function () {
+    if (addonState().state === 'impossible') return this.skip();
+    offerWheel();
+    const variables = {
+      MLPIPE_CACHE: join(folder, 'cache'),
+      PIP_INDEX_URL: index.address,
+      PIP_CONFIG_FILE: '/dev/null',
+      MLPIPE_TENSORFLOW_ARCHIVE: 'none',
+      MLPIPE_OFFLINE: '',
+    };
+    const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]));
+    Object.assign(process.env, variables);
+    const text = pipelineOf(flowers()).replace(/engine wasm .*/, `engine tensorflow "${VERSION}"\n  retain`);
+    const project = new TemporaryProject({ ...FILES, 'flowers.mlpipe': text });
+    const opened = api.openProject(project.folder);
+    try {
+      const { step } = await project.run({ steps: ['learn'] });
+      assert.equal(step('learn').status, 'failed', 'the library is none');
+      await api.installTensorflow(VERSION, 'cpu', { project: opened });
+      fs.rmSync(join(folder, 'cache', 'tensorflow'), { recursive: true });
+      process.env.MLPIPE_OFFLINE = '1';
+      await assert.rejects(api.installTensorflow(VERSION, 'cpu'), refused('engine-offline', /MLPIPE_OFFLINE/));
+      const { folder: place } = await api.installTensorflow(VERSION, 'cpu', { project: opened });
+      assert.match(beginning(join(place, main)), /of the index/);
+    } finally {
+      opened.close();
+      project.remove();
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
   });
 
   it('from Google’s own place where no other is named', () => {

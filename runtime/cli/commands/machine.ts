@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
-import { answer, type Output, paint, table, talk } from '../output.ts';
+import { answer, type Output, paint, table, talk, telling } from '../output.ts';
 import { SCHEMAS, schemaDocument } from '../schemas.ts';
 
 interface Context {
@@ -14,7 +14,7 @@ interface Context {
 }
 
 export async function engine(
-  { output }: Context,
+  { folder: here, output }: Context,
   options: { gpu?: boolean },
   what = 'list',
   name?: string,
@@ -25,7 +25,11 @@ export async function engine(
   switch (what) {
     case 'install': {
       const told = installationTeller(output, `installing TensorFlow ${version}`);
-      const { folder } = await api.installTensorflow(version, distribution, told);
+      const install = (project?: api.Project) =>
+        api.installTensorflow(version, distribution, { ...told, ...(project ? { project } : {}) });
+      // A project may retain it; where there is none, none is begun for this.
+      const isProject = existsSync(join(api.rootOf(here), '.mlpipe', 'format'));
+      const { folder } = await (isProject ? api.withProject(here, install, telling(output)) : install());
       return tellEngines(output, () => `TensorFlow ${version} is installed: ${folder}\n`);
     }
     case 'verify':
