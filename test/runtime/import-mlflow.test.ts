@@ -190,6 +190,17 @@ describe('an import from MLflow', function () {
     assert.match((await take(idOf(), { noArtifacts: true })).missing[0]?.why ?? '', /not wanted/);
   });
 
+  it('takes what a database writes for infinity as that', async () => {
+    project = new ForeignProject('mlflow-sqlite');
+    const Database = (await import('better-sqlite3')).default;
+    const database = new Database(project.path('mlflow.db'));
+    database.prepare("UPDATE metrics SET value = ? WHERE key = 'loss'").run(-Number.MAX_VALUE);
+    database.close();
+    const { metrics, missing } = await take(idOf());
+    assert.deepEqual(metrics, { accuracy: 0.875 });
+    assert.ok(missing.some(({ name, why }) => name === 'metric loss' && why === 'its value is -Infinity'));
+  });
+
   const HOSTILE: Record<string, { code: string; message: RegExp; archive: string; make: () => void; from?: string }> = {
     'a link among the artifacts': {
       code: 'import-file-strange',

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Reprotest, ReprotestOptions, TriedVariation } from '../../runtime/api.ts';
 import * as api from '../../runtime/api.ts';
-import { TemporaryProject, until } from './project.ts';
+import { isRunning, TemporaryProject, until } from './project.ts';
 import { FILES } from './support/flowers.ts';
 
 /** By step: what it prints, and the variation that must catch it. */
@@ -230,6 +230,7 @@ describe('a test of what a result depends on', function () {
     await project.run();
     const cancelled = new AbortController();
     let trial = '';
+    let pid = 0;
     const test = reprotest('slow', {
       vary: ['time-zone'],
       signal: cancelled.signal,
@@ -237,12 +238,15 @@ describe('a test of what a result depends on', function () {
         trial = name;
       },
       onEvent: (event) => {
-        if (trial === 'time-zone' && event.type === 'step-started') setTimeout(() => cancelled.abort(), 200);
+        if (trial !== 'time-zone' || event.type !== 'step-started') return;
+        pid = event.pid ?? 0;
+        setTimeout(() => cancelled.abort(), 200);
       },
     });
     await assert.rejects(test, { code: 'cancelled', exit: 130 });
     assert.deepEqual(left(), []);
-    await until(() => !execFileSync('ps', ['-eo', 'args']).toString().includes(`${project.folder}/.mlpipe/reprod`));
+    assert.ok(pid > 0);
+    await until(() => !isRunning(pid));
   });
 
   it('of what does not run is refused', async () => {

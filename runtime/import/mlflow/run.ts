@@ -76,6 +76,11 @@ export function withoutSecrets(run: MlflowRun): { run: MlflowRun; masked: string
   };
 }
 
+/** MLflow's databases have no word for infinity, and write the largest number for it. */
+export function outOfDatabase(value: number): number {
+  return Math.abs(value) === Number.MAX_VALUE ? Math.sign(value) * Number.POSITIVE_INFINITY : value;
+}
+
 /** As MLflow shows a metric: of its highest step, the latest, the largest. */
 export function lastOf(values: readonly MlflowValue[]): MlflowValue | undefined {
   return [...values].sort(

@@ -10,6 +10,7 @@ import {
   type MlflowDataset,
   type MlflowRun,
   type MlflowValue,
+  outOfDatabase,
   runUnknown,
   storeBroken,
   type TrackingStore,
@@ -102,7 +103,7 @@ async function readRun(ask: Ask, id: string, from: string): Promise<MlflowRun> {
     histories.push([
       key,
       list(values, from).map(({ value, timestamp, step }) => ({
-        value: typeof value === 'number' ? value : numberIn(text(value)),
+        value: outOfDatabase(typeof value === 'number' ? value : numberIn(text(value))),
         time: Number(timestamp),
         step: Number(step ?? 0),
       })),

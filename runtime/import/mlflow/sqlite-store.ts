@@ -3,7 +3,15 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import type Sqlite from 'better-sqlite3';
 import { EXIT, MlpipeError } from '../../errors.ts';
-import { type MlflowRun, type MlflowValue, runAmbiguous, runUnknown, storeBroken, type TrackingStore } from './run.ts';
+import {
+  type MlflowRun,
+  type MlflowValue,
+  outOfDatabase,
+  runAmbiguous,
+  runUnknown,
+  storeBroken,
+  type TrackingStore,
+} from './run.ts';
 
 type Row = Record<string, unknown>;
 
@@ -84,7 +92,11 @@ function readRun(ask: Ask, id: string): MlflowRun {
   for (const { key, value, timestamp, step, is_nan } of values) {
     const name = text(key);
     const known = metrics.get(name) ?? [];
-    known.push({ value: is_nan ? Number.NaN : Number(value), time: Number(timestamp), step: Number(step) });
+    known.push({
+      value: is_nan ? Number.NaN : outOfDatabase(Number(value)),
+      time: Number(timestamp),
+      step: Number(step),
+    });
     metrics.set(name, known);
   }
   return {
