@@ -63,6 +63,7 @@ const entries: Record<string, string> = {
   cli: 'runtime/cli/main.ts',
   worker: 'runtime/train/worker.ts',
   'store-worker': 'runtime/store/worker.ts',
+  'verify-worker': 'runtime/ledger/verify/worker.ts',
   'facts-worker': 'runtime/facts/worker.ts',
   ...apart,
 };

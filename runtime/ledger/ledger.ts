@@ -86,7 +86,8 @@ export class Ledger {
    */
   async append(record: RunRecord): Promise<Digest> {
     await this.complete();
-    const content = Buffer.from(canonicalJson(withoutCredentialsInside(record)));
+    const kept = withoutCredentialsInside(record);
+    const content = Buffer.from(canonicalJson(kept));
     const digest = digestOf(content);
     const { folder } = this.#records;
     const isNew = !folder.has(digest);
@@ -102,8 +103,7 @@ export class Ledger {
     folder.publish(staged, [digest]);
     seal?.log(digest);
     // From here on the record is kept, whatever becomes of the index.
-    const parsed = JSON.parse(content.toString('utf8')) as RunRecord;
-    this.#ask((index) => index.update({ added: [{ digest, record: parsed, signatures: suffixes }], gone: [] }));
+    this.#ask((index) => index.update({ added: [{ digest, record: kept, signatures: suffixes }], gone: [] }));
     return digest;
   }
 
@@ -365,10 +365,13 @@ const REMEMBERED = 20_000;
 
 /** A URL with a password must not reach a record, wherever in it somebody wrote one. */
 function withoutCredentialsInside<Value>(value: Value): Value {
+  const text = JSON.stringify(value);
+  // JSON writes `://` as it is; most records have none, and to look at each of their texts would take longer than the rest.
+  const clean = text.includes('://')
+    ? JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? withoutUrlCredentials(each) : each))
+    : text;
   // The replacer gives strings for strings, so the value keeps its type.
-  return JSON.parse(
-    JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? withoutUrlCredentials(each) : each)),
-  ) as Value;
+  return JSON.parse(clean) as Value;
 }
 
 /** Opens the ledger in a `.mlpipe` folder. */

@@ -3,8 +3,8 @@
  * the signature, so that the envelope is kept without its `payload`; with the record's bytes there, in base64, it is a
  * whole one.
  */
-import { createHash, verify } from 'node:crypto';
-import { canonicalJson } from '../../grammar/plan/canonical.ts';
+import { hash, verify } from 'node:crypto';
+import { isMainThread } from 'node:worker_threads';
 import { isSignedByGpg } from './keys/gpg-signature.ts';
 import { type KeyId, type PublicKey, parsePublicKey, verifyingKey } from './keys/public-key.ts';
 import { isSignedBySsh } from './keys/ssh-signature.ts';
@@ -45,18 +45,20 @@ export function signedBytes(record: Uint8Array): Buffer {
 
 /** The file that a signature is kept in. */
 export function signatureFile(key: PublicKey, scheme: Scheme, signature: Buffer): Buffer {
+  // Canonical JSON: the names in order, and of texts alone, which JSON writes in one way. Written out, as every record that
+  // is appended or verified passes here.
   const envelope: SignatureEnvelope = {
+    key: key.text,
     payloadType: PAYLOAD_TYPE,
     scheme,
-    key: key.text,
     signatures: [{ keyid: key.id, sig: signature.toString('base64') }],
   };
-  return Buffer.from(canonicalJson(envelope));
+  return Buffer.from(JSON.stringify(envelope));
 }
 
 /** The last part of such a file's name: it begins with the digest of its content, so that equal ones are one. */
 export function signatureSuffix(content: Uint8Array): string {
-  return `.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.sig.json`;
+  return `.${hash('sha256', content).slice(0, 16)}.sig.json`;
 }
 
 /** `cdef….0123456789abcdef.sig.json` → the rest of the record's digest, and the suffix. */
@@ -96,7 +98,8 @@ export async function isSigned(record: Uint8Array, read: ReadSignature): Promise
   if (read.scheme === 'openpgp') return isSignedByGpg(read.key, content, read.signature);
   const key = verifyingKey(read.key);
   if (key === undefined) return false;
-  // In a thread of the pool: checking a hundred thousand takes every core.
+  // A thread of ours has a core to itself; else it is done in a thread of the pool, while others are read.
+  if (!isMainThread) return verify(null, content, key, read.signature);
   return new Promise((resolve) =>
     verify(null, content, key, read.signature, (error, fits) => resolve(error === null && fits)),
   );

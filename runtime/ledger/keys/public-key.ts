@@ -18,8 +18,22 @@ export interface PublicKey {
 /** DER of a SubjectPublicKeyInfo with an Ed25519 key, but for the key's 32 bytes (RFC 8410, section 4). */
 const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex');
 
+/** Keys as they were read: the signatures of a ledger are of few. */
+const known = new Map<string, PublicKey>();
+const KNOWN_AT_MOST = 1000;
+
 /** @throws MlpipeError `key-unreadable` */
 export function parsePublicKey(line: string): PublicKey {
+  const found = known.get(line);
+  if (found) return found;
+  const parsed = parse(line);
+  // Whoever has many keys written into signatures fills no memory.
+  if (known.size >= KNOWN_AT_MOST) known.clear();
+  known.set(line, parsed);
+  return parsed;
+}
+
+function parse(line: string): PublicKey {
   const gpg = /^openpgp4fpr:([0-9A-Fa-f]{40})\s*$/.exec(line.trim());
   if (gpg?.[1]) {
     const text = `openpgp4fpr:${gpg[1].toUpperCase()}`;
@@ -50,10 +64,11 @@ const objects = new Map<string, KeyObject>();
 
 /** For checking; nothing for a key that is not Ed25519. */
 export function verifyingKey(key: PublicKey): KeyObject | undefined {
+  const found = objects.get(key.text);
+  if (found) return found;
   const bytes = ed25519Bytes(key);
   if (bytes === undefined) return undefined;
-  const known = objects.get(key.text);
-  if (known) return known;
+  if (objects.size >= KNOWN_AT_MOST) objects.clear();
   const made = createPublicKey({ key: Buffer.concat([ED25519_DER, bytes]), format: 'der', type: 'spki' });
   objects.set(key.text, made);
   return made;

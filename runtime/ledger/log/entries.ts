@@ -111,7 +111,7 @@ export class EntryFile {
       const index = this.#tree.size;
       rows.push(rowOf(index, record, this.#tree.add(leafHash(record))));
     }
-    const isNew = this.#files.status(this.path) === undefined;
+    const isNew = this.#tree.size === records.length;
     // Whatever happens now, the next append looks at the file again.
     this.#looked = false;
     try {

@@ -1,8 +1,9 @@
 /** Reads every record and every signature again. */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '../../../grammar/plan/plan.ts';
 import { SHARDS } from '../../store/content.ts';
-import type { FileSystem } from '../../store/filesystem.ts';
+import { type FileSystem, nodeFileSystem } from '../../store/filesystem.ts';
 import type { KeyId } from '../keys/public-key.ts';
 import type { Trust } from '../keys/trust.ts';
 import type { RunRecord } from '../record.ts';
@@ -28,7 +29,13 @@ export interface CheckedRecords {
 /** How many are checked at once: enough for every core, little enough for any memory. */
 const AT_ONCE = 256;
 
+/** Fewer are read sooner than threads are started; and two cores are busy with one, whose signatures the pool checks. */
+const MANY = 4000;
+const CORES = 4;
+
 /**
+ * Many are read in threads, where the disk is this machine's.
+ *
  * @param places where a key has logged a record; asked for revoked keys only
  * @param only those that are read; of the others it is only said that they are there
  */
@@ -39,9 +46,41 @@ export async function verifyRecords(
   places: (key: KeyId, record: Digest) => readonly Place[],
   only?: ReadonlySet<Digest>,
 ): Promise<CheckedRecords> {
+  const many = () => (only?.size ?? estimate(files, store)) >= MANY;
+  if (files === nodeFileSystem && availableParallelism() >= CORES && many()) {
+    const { verifyInThreads } = await import('./threads.ts');
+    return verifyInThreads({ store, trust, ...(only === undefined ? {} : { only }) });
+  }
+  return verifyShards(files, store, SHARDS, { trust, places, ...(only === undefined ? {} : { only }) });
+}
+
+/** How many records there are, about: digests spread evenly over the folders. */
+function estimate(files: FileSystem, store: string): number {
   const records = new RecordFiles(files, store);
-  const found: CheckedRecords = { problems: [], whole: new Map(), present: new Set(), signatures: 0, orphans: 0 };
-  for (const shard of SHARDS) {
+  const some = SHARDS.slice(0, 4).reduce((sum, shard) => sum + records.list(shard).records.size, 0);
+  return (some * SHARDS.length) / 4;
+}
+
+export interface VerifyContext {
+  trust: Trust;
+  places: (key: KeyId, record: Digest) => readonly Place[];
+  only?: ReadonlySet<Digest>;
+}
+
+export function nothingChecked(): CheckedRecords {
+  return { problems: [], whole: new Map(), present: new Set(), signatures: 0, orphans: 0 };
+}
+
+/** Reads the records of some of the 256 folders. */
+export async function verifyShards(
+  files: FileSystem,
+  store: string,
+  shards: readonly string[],
+  { trust, places, only }: VerifyContext,
+): Promise<CheckedRecords> {
+  const records = new RecordFiles(files, store);
+  const found = nothingChecked();
+  for (const shard of shards) {
     const listing = records.list(shard);
     for (const digest of listing.records.keys()) found.present.add(digest);
     found.orphans += listing.orphans.filter(({ digest }) => only?.has(digest) ?? true).length;

@@ -30,7 +30,7 @@ describe('the packed extension, installed', () => {
       /^grammar\/syntaxes\/mlpipe\.tmLanguage\.json$/,
       /^media\/[\w-]+\.(png|svg)$/,
       /^media\/walkthrough\/\w+\.svg$/,
-      /^dist\/(extension|server|language-server|cli|worker|facts-worker|store-worker|remote-s3)\.cjs$/,
+      /^dist\/(extension|server|language-server|cli|worker|facts-worker|store-worker|verify-worker|remote-s3)\.cjs$/,
       /^dist\/pages\/lineage-page\.(js|css)$/,
       /^dist\/tfjs-backend-wasm(-simd)?\.wasm$/,
       /^dist\/tensorflow\/source\/(addon|binding|node-api)\/[\w/]+\.(cc|h|inc)$/,
