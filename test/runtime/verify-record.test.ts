@@ -63,7 +63,7 @@ describe('verifying a model', function () {
       [['object-corrupt', file.digest]],
     );
     assert.match(problems[0]?.message ?? '', new RegExp(`^learn\\.model/${file.path} \\(the object sha256:`));
-    assert.match(problems[0]?.todo ?? '', /Remove the file and run the step/);
+    assert.match(problems[0]?.todo ?? '', /run the step that makes it again/);
   });
 
   it('misses the data, and a folder’s manifest', async () => {
