@@ -34,6 +34,9 @@ export const EDITOR_COMMANDS = {
   setContext: 'setContext',
   openWalkthrough: 'workbench.action.openWalkthrough',
   diff: 'vscode.diff',
+  changes: 'vscode.changes',
+  /** Of the editor's git extension. */
+  viewCommit: 'git.viewCommit',
   previewMarkdown: 'markdown.showPreview',
 } as const;
 

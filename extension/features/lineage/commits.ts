@@ -1,5 +1,6 @@
 /** Shows what a commit changed, by the editor's own git where that is there; else its id is copied. */
 import * as vscode from 'vscode';
+import { EDITOR_COMMANDS } from '../../infrastructure/commands.ts';
 
 /** As much of the git extension's interface (`vscode.git`, version 1) as is used here. */
 interface GitExtension {
@@ -16,9 +17,6 @@ interface Repository {
   diffBetween(one: string, other: string): Promise<{ uri: vscode.Uri; originalUri: vscode.Uri }[]>;
 }
 
-/** The tree without files, by the name that git itself gives it: the first commit is compared with it. */
-const NO_FILES = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
-
 export async function openCommit(folder: string, id: string): Promise<void> {
   if (!(await shown(folder, id))) {
     await vscode.env.clipboard.writeText(id);
@@ -34,16 +32,17 @@ async function shown(folder: string, id: string): Promise<boolean> {
     if (git === undefined || !repository) return false;
     const commit = await repository.getCommit(id);
     const [parent] = commit.parents;
-    const changes = await repository.diffBetween(parent ?? NO_FILES, commit.hash);
+    if (parent === undefined) {
+      // With what is before the first commit nothing of this interface compares; the command of git's own views does.
+      await vscode.commands.executeCommand(EDITOR_COMMANDS.viewCommit, vscode.Uri.file(folder), commit.hash);
+      return true;
+    }
+    const changes = await repository.diffBetween(parent, commit.hash);
     const title = `${commit.hash.slice(0, 8)} ${commit.message.split('\n')[0]}`;
     await vscode.commands.executeCommand(
-      'vscode.changes',
+      EDITOR_COMMANDS.changes,
       title,
-      changes.map(({ uri, originalUri }) => [
-        uri,
-        parent === undefined ? undefined : git.toGitUri(originalUri, parent),
-        git.toGitUri(uri, commit.hash),
-      ]),
+      changes.map(({ uri, originalUri }) => [uri, git.toGitUri(originalUri, parent), git.toGitUri(uri, commit.hash)]),
     );
     return true;
   } catch {

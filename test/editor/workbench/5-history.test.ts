@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import type { TreeNode } from '../../../extension/features/models/nodes.ts';
 import { click, hasPage, press, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {
@@ -14,6 +15,7 @@ import {
   lens,
   message,
   mlpipe,
+  models,
   noDiagnostics,
   open,
   showMessages,
@@ -27,6 +29,24 @@ const pipeline = () => join(workspaceFolder(), 'digits.mlpipe');
 function commit(text: string, subject: string): void {
   writeFileSync(pipeline(), text);
   git('commit', '--quiet', '--all', `--message=${subject}`);
+}
+
+/** Opens the lineage of a model and, by Enter on it, its commit. */
+async function opensCommit(model: TreeNode | undefined, title: RegExp): Promise<void> {
+  assert.ok(model);
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  await vscode.commands.executeCommand('mlpipe.showLineage', model);
+  const commit = model.children.find(({ kind }) => kind === 'commit')?.label ?? '';
+  const node = async (selector: string) => (await texts(selector)).find((text) => text.startsWith(commit));
+  await poll(() => node('.nodes .node'), { what: `the commit ${commit} in the graph` });
+  await vscode.env.clipboard.writeText('');
+  await click('button', 'Fit');
+  await click('.node', commit);
+  await poll(() => node('.node.selected'), { what: 'the commit to be selected' });
+  await press('Enter');
+  const labels = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
+  await poll(() => labels().some((label) => title.test(label)), { what: 'the view of changes', seen: labels });
+  assert.equal(await vscode.env.clipboard.readText(), '', 'nothing had to be copied');
 }
 
 describe('what was before, in VS Code', () => {
@@ -198,5 +218,30 @@ describe('what was before, in VS Code', () => {
       rmSync(remote, { recursive: true, force: true });
     }
     await closeMessages();
+  });
+
+  it('opens the commit behind a model in the editor’s own view of changes', async function () {
+    if (!hasPage) this.skip();
+    const settings = vscode.workspace.getConfiguration('git');
+    await settings.update('enabled', true, vscode.ConfigurationTarget.Global);
+    try {
+      const extension = vscode.extensions.getExtension('vscode.git');
+      await extension?.activate();
+      await poll(() => extension?.exports.enabled && extension.exports.getAPI(1).state === 'initialized', {
+        what: 'the editor’s git',
+        seen: () => [extension?.id, extension?.isActive, extension?.exports],
+      });
+      const api = await mlpipe();
+      // The newest run is of a commit with another before it, the oldest of the first.
+      const [newest, oldest] = [models(api.models.tree())[0], models(api.models.tree()).at(-1)];
+      await opensCommit(newest, /^[0-9a-f]{7,8} .*Pin the digits of today/);
+      await opensCommit(oldest, /^[0-9a-f]{7,8} .*Recognise digits/);
+      await poll(async () => (await texts('.multiDiffEntry')).some((text) => /digits/.test(text)), {
+        what: 'the changed files',
+      });
+      for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`commit-${name}`));
+    } finally {
+      await settings.update('enabled', undefined, vscode.ConfigurationTarget.Global);
+    }
   });
 });
