@@ -8,6 +8,7 @@ import { fetchAll } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
 import type { RemoteDriver } from '../../runtime/store/remotes/driver.ts';
 import { RemoteFault } from '../../runtime/store/remotes/driver.ts';
+import { ensureBuilt, mlpipe } from '../cli/support.ts';
 import { recordOf } from '../runtime/records.ts';
 import { codes, People } from './people.ts';
 import { type Server, startS3, startWebDav } from './servers/start.ts';
@@ -165,6 +166,38 @@ describe('logs on a remote', function () {
         assert.ok([...files.keys()].some((name) => name.startsWith('log/checkpoints/')));
         return;
       }
+    }
+  });
+
+  it('come whole to one who cannot list, whoever pushes at the same time', async () => {
+    ensureBuilt();
+    const server = await serveFiles(people.at('remote'));
+    try {
+      const expected = new Set<string>();
+      for (let round = 0; round < 3; round += 1) {
+        for (const name of ['ada', 'bob', 'cem'])
+          for (const digest of await people.append(name, 2, `${name} in round ${round}`)) expected.add(digest);
+        const pushed = await Promise.all(
+          ['ada', 'bob', 'cem'].map((name) =>
+            mlpipe(['push'], {
+              folder: people.at(name),
+              environment: { MLPIPE_CONFIG: people.at('keys', name) },
+            }),
+          ),
+        );
+        for (const { code, stderr } of pushed) assert.equal(code, 0, stderr);
+        await people.fetch('eve', { url: server.url });
+        const found = await people.as('eve', async ({ ledger }) => ledger.list().map(({ digest }) => digest));
+        assert.deepEqual(found.sort(), [...expected].sort());
+        assert.deepEqual(
+          Object.values(await people.logs('eve')),
+          [1, 1, 1].map((each) => each * 2 * (round + 1)),
+        );
+        const seen = await people.verify('eve');
+        assert.deepEqual([codes(seen), seen.standing.unsigned], [[], undefined]);
+      }
+    } finally {
+      await server.stop();
     }
   });
 

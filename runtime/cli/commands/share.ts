@@ -134,7 +134,7 @@ export async function push(
 
 function sentWords({ remote: name, objects, bytes, records, present, logs }: PushAnswer): string {
   if (objects + records + logs.length === 0) return `${name} has everything already (${count(present)} objects).`;
-  return `sent ${count(records)} records and ${count(objects)} objects (${size(bytes)}) to ${name}; ${count(present)} objects were there`;
+  return `sent ${count(records)} records and ${count(objects)} objects (${size(bytes)}) to ${name}; ${count(present)} objects were there${logWords(logs)}`;
 }
 
 export async function pull(
@@ -183,5 +183,11 @@ function tellProblems(output: Output, { problems }: { problems: readonly string[
 function gotWords({ remote: name, objects, bytes, records, present, signatures, logs }: PullAnswer): string {
   if (objects + records + signatures + logs.length === 0)
     return `nothing new on ${name} (${count(present)} objects are here).`;
-  return `got ${count(records)} records and ${count(objects)} objects (${size(bytes)}) from ${name}; ${count(present)} objects were here`;
+  const more = signatures === 0 ? '' : `; ${count(signatures)} more signatures`;
+  return `got ${count(records)} records and ${count(objects)} objects (${size(bytes)}) from ${name}; ${count(present)} objects were here${more}${logWords(logs)}`;
+}
+
+/** Whose logs have grown by it. */
+function logWords(logs: readonly string[]): string {
+  return logs.length === 0 ? '' : `; ${logs.length === 1 ? 'the log' : 'the logs'} ${logs.join(', ')}`;
 }
