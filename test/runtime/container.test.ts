@@ -9,6 +9,7 @@ import { containerName } from '../../runtime/environment/container/command.ts';
 import { qualified } from '../../runtime/environment/container/image.ts';
 import { requireRuntime } from '../../runtime/environment/container/runtimes.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
+import { ensureBuilt, mlpipe } from '../cli/support.ts';
 import { TemporaryProject, until } from './project.ts';
 import { makeImage, type TestImage } from './support/container-image.ts';
 
@@ -37,6 +38,7 @@ describe('a step in an image', function () {
   const projects: TemporaryProject[] = [];
 
   before(() => {
+    ensureBuilt();
     kept = { ...process.env };
   });
   beforeEach(() => {
@@ -339,6 +341,9 @@ else if (words[0] === 'run' || words[0] === 'exec') {
       assert.match(step.error?.message ?? '', /neither podman nor docker nor apptainer/);
       assert.match(step.error?.todo ?? '', /apt install podman/);
       assert.equal(step.error?.exit, 2);
+      const { code, stderr } = await mlpipe(['run'], { folder: project.folder });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /apt install podman/);
       const bin = join(folder, 'bin');
       fs.mkdirSync(bin);
       const broken = '#!/bin/sh\necho "Cannot connect to the Docker daemon." >&2\nexit 1\n';
