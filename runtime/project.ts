@@ -13,9 +13,10 @@ import { takeGivenKey } from './ledger/keys/given-key.ts';
 import { identityIn } from './ledger/keys/identity.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { codeState, who } from './ledger/provenance.ts';
-import type { RetainedItem } from './ledger/record.ts';
+import type { RetainedItem, StoredRecord } from './ledger/record.ts';
 import { rememberedPlan, rememberPlan } from './plan-cache.ts';
 import { openStore } from './store/open.ts';
+import { hasRecord } from './store/remotes/records.ts';
 import { readSettings, remoteOf, SETTINGS_NAME } from './store/remotes/settings.ts';
 import type { TransferEvent } from './store/remotes/transfer.ts';
 import type { Store } from './store/store.ts';
@@ -235,11 +236,20 @@ export function worldOf(project: Project, options: { supply?: boolean } = {}): W
   };
 }
 
-/** Most often the newest records name it, so that not every record is read. */
-function* retainedAs(project: Project, name: string): Iterable<RetainedItem> {
+/** So many of the newest records are looked through; a ledger can have a million, and reading them takes minutes. */
+const NEWEST = 5000;
+
+/** Of the newest records, of those that the lock files name, of more of the newest: most often the first has it. */
+async function* retainedAs(project: Project, name: string): AsyncIterable<RetainedItem> {
+  const { ledger, store, root } = project;
   const seen = new Set<Digest>();
-  for (const limit of [20, Number.POSITIVE_INFINITY]) {
-    for (const { record } of project.ledger.list({}, limit)) {
+  const inLocks = async (): Promise<StoredRecord[]> => {
+    const { lockedRecords } = await import('./share/locks.ts');
+    const digests = (await lockedRecords(root)).filter((digest) => hasRecord(store.folder, digest));
+    return digests.flatMap((digest) => ledger.get(digest) ?? []);
+  };
+  for (const records of [() => ledger.list({}, 20), inLocks, () => ledger.list({}, NEWEST)]) {
+    for (const { record } of await records()) {
       const item = record.environment.retained?.[name];
       if (item === undefined || seen.has(item.digest)) continue;
       seen.add(item.digest);

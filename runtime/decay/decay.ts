@@ -181,7 +181,7 @@ async function orRetained(project: Project, what: string, version: string, lacki
     `${what}-${version}-gpu-${platform}`,
   ];
   for (const name of names) {
-    for (const { digest } of worldOf(project).retained.named(name)) {
+    for await (const { digest } of worldOf(project).retained.named(name)) {
       const place = await inStore(project.store, digest);
       if (place.state === 'resolves') return resolves('the store, where it is retained');
     }

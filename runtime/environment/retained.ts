@@ -10,14 +10,14 @@ import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import { filesOf } from '../export/contents.ts';
-import type { RetainedItem } from '../ledger/record.ts';
+import type { RetainedItem, RunRecord } from '../ledger/record.ts';
 import type { Store } from '../store/store.ts';
 
 /** Where a project keeps such bytes, and what its records say of them. */
 export interface RetainedSource {
   store: Store;
-  /** What records name so, the newest first. */
-  named(name: string): Iterable<RetainedItem>;
+  /** What records name so, the likeliest first. */
+  named(name: string): AsyncIterable<RetainedItem>;
   /** Fetches the records that the project's lock files name. Not there where nothing may be fetched. */
   bring?(signal?: AbortSignal): Promise<void>;
   /** Fetches from the project's remote what is missing here. Not there where nothing may be fetched. */
@@ -32,6 +32,20 @@ export interface RetentionOptions {
   signal: AbortSignal;
   /** Something kept could not be used; it is then taken from elsewhere. */
   warn?: (message: string) => void;
+}
+
+/** The same source, asked only when none of these records has what is wanted. */
+export function retainedFirstBy(records: readonly RunRecord[], source: RetainedSource): RetainedSource {
+  return {
+    ...source,
+    async *named(name) {
+      for (const { environment } of records) {
+        const item = environment.retained?.[name];
+        if (item !== undefined) yield item;
+      }
+      yield* source.named(name);
+    },
+  };
 }
 
 /** The bytes of one step's environment: taken from the store where they are there, kept where that is asked for. */
@@ -79,7 +93,7 @@ export class Retention {
   async #takeKnown(name: string, folder: string, tried: Set<Digest>): Promise<boolean> {
     const { store, supply } = this.#source;
     const { signal, warn } = this.#options;
-    for (const item of this.#source.named(name)) {
+    for await (const item of this.#source.named(name)) {
       if (tried.has(item.digest)) continue;
       tried.add(item.digest);
       try {
@@ -105,7 +119,7 @@ export class Retention {
   async keep(name: string, fill: (folder: string) => Promise<void>): Promise<void> {
     if (!this.wanted || this.#items.has(name)) return;
     const { store } = this.#source;
-    for (const item of this.#source.named(name)) {
+    for await (const item of this.#source.named(name)) {
       if (!(await isWhole(store, item.digest))) continue;
       this.#items.set(name, item);
       return;

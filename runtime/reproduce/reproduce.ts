@@ -7,8 +7,9 @@ import { MlpipeError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { putSource } from '../execute/inputs.ts';
 import { runPipeline } from '../execute/run.ts';
-import { openProject, type Project, worldOf } from '../project.ts';
+import { openProject, type Project } from '../project.ts';
 import { bringObjects, bringRecords } from './bring.ts';
+import { cleanWorld, withoutRetain } from './clean.ts';
 import { agreement, type Difference, differences, hardwareOf, pairs, replicateAgreement } from './compare.ts';
 import { keepModel, keepVerdict } from './keep.ts';
 import { layCode, layInputs } from './place.ts';
@@ -90,7 +91,7 @@ export async function reproduce(
       else await layCurrentData(project, plan, options, file);
       const made = await runPipeline(
         {
-          world: { ...worldOf(place), retained: worldOf(project, { supply: true }).retained },
+          world: cleanWorld(project, place, behind),
           plan,
           file,
           digest: trained.record.pipeline.digest,
@@ -153,14 +154,6 @@ export async function reproduce(
 }
 
 // ---------------------------------------------------------------- what goes in
-
-function withoutRetain(plan: Plan): Plan {
-  const environments = Object.entries(plan.environments).map(([name, { retain: _, ...environment }]) => [
-    name,
-    environment,
-  ]);
-  return { ...plan, environments: Object.fromEntries(environments) };
-}
 
 /** Today's data, by way of the store, so that the clean place never reads the work tree while it runs. */
 async function layCurrentData(project: Project, plan: Plan, options: ReproduceOptions, file: string): Promise<void> {

@@ -7,7 +7,8 @@ import { MlpipeError } from '../errors.ts';
 import type { RunEvent } from '../events.ts';
 import { runPipeline } from '../execute/run.ts';
 import type { StoredRecord } from '../ledger/record.ts';
-import { openProject, type Project, worldOf } from '../project.ts';
+import { openProject, type Project } from '../project.ts';
+import { cleanWorld, withoutRetain } from './clean.ts';
 import { pairs } from './compare.ts';
 import { layCode, layInputs } from './place.ts';
 import { agreementOf, together } from './predictions.ts';
@@ -81,7 +82,12 @@ export async function trial(
     await layInputs(behind, file, root, { project: project.store, place: place.store });
     variation.onLaid?.(root);
     const made = await runPipeline(
-      { world: worldOf(place), plan: variation.plan ?? plan, file, digest: stored.record.pipeline.digest },
+      {
+        world: cleanWorld(project, place, behind),
+        plan: withoutRetain(variation.plan ?? plan),
+        file,
+        digest: stored.record.pipeline.digest,
+      },
       {
         steps: [step.name, ...evaluations.map((each) => each.step.name)],
         noCache: true,

@@ -83,7 +83,12 @@ describe('TensorFlow comes', function () {
 
   function retention(wanted = true): Retention {
     return new Retention(
-      { store, named: () => known },
+      {
+        store,
+        async *named() {
+          yield* known;
+        },
+      },
       {
         wanted,
         scratch: join(folder, 'scratch'),
