@@ -7,7 +7,7 @@ import { isMade } from '../store/remotes/format.ts';
 import { recordName } from '../store/remotes/names.ts';
 import { openRemote } from '../store/remotes/open.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
-import { StoredObjects } from '../store/remotes/stored.ts';
+import { RemoteObjects } from '../store/remotes/stored.ts';
 import { type Line, openLine } from '../store/remotes/transfer.ts';
 import { decayed, type Place, resolves, unknown } from './places.ts';
 
@@ -98,7 +98,7 @@ async function sampled(questions: readonly RemoteQuestion[], found: Found[], { s
 
 interface Opened {
   line: Line;
-  stored: StoredObjects;
+  stored: RemoteObjects;
 }
 
 /** One remote. Where it once could not be reached, it is not waited for again. */
@@ -188,7 +188,7 @@ class Asked {
     const line = openLine(this.#driver, { signal, silence, retry: { tries: 2 } });
     // A folder that is not mounted, or an address that leads elsewhere, has nothing; that says nothing of the remote.
     if (!(await isMade(line))) throw new Error('nothing of mlpipe’s is there');
-    return { line, stored: new StoredObjects(this.#project.store.folder, line) };
+    return { line, stored: new RemoteObjects(this.#project.store.folder, line) };
   }
 
   async #inTurn(line: Line, work: () => Promise<void>): Promise<void> {

@@ -58,8 +58,8 @@ describe('a transfer that is killed', function () {
   before(async () => {
     folder = temporaryFolder();
     const author = projectAt(at('author'), at('whole'));
-    // Small files go in a pack, the table in chunks.
-    await withRecords(author, 60, 0, tableOf(105_000));
+    // Small files lie in packs here and there, and the table goes in chunks.
+    await withRecords(author, 220, 0, tableOf(105_000));
     await push(author);
     author.close();
   });

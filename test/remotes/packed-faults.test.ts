@@ -10,7 +10,7 @@ import { type Content, type Listed, RemoteFault } from '../../runtime/store/remo
 import { openHttp } from '../../runtime/store/remotes/drivers/http.ts';
 import { isMade } from '../../runtime/store/remotes/format.ts';
 import { blobsIn, encodeIndex, parseIndex } from '../../runtime/store/remotes/pack-format.ts';
-import { StoredObjects } from '../../runtime/store/remotes/stored.ts';
+import { RemoteObjects } from '../../runtime/store/remotes/stored.ts';
 import { openLine } from '../../runtime/store/remotes/transfer.ts';
 import type { Store } from '../../runtime/store/store.ts';
 import { FaultServer } from './servers/faults.ts';
@@ -313,7 +313,7 @@ describe('a remote whose packs fail', function () {
     const ask = async (there: Map<string, Buffer>, digest: Digest) => {
       const line = openLine(new MemoryRemote(there), QUICK);
       await isMade(line);
-      const stored = new StoredObjects(at(`nowhere-${count++}`), line);
+      const stored = new RemoteObjects(at(`nowhere-${count++}`), line);
       return [await stored.has(digest), await stored.isWhole(digest)];
     };
     for (const digest of [table, files, small]) assert.deepEqual(await ask(whole, digest), [true, true]);

@@ -156,6 +156,13 @@ describe('packs and chunks on a remote', function () {
       const got = await comesBack(digest, reader);
       assert.ok(got.objects > 3000);
       assert.ok(reader.calls.get < 15, `${reader.calls.get} requests to fetch`);
+      const stored = filesIn(at(`store-${count - 1}`));
+      assert.ok(
+        [...stored.keys()].some((name) => name.startsWith('packs/')),
+        'it lies in a pack here, too',
+      );
+      const loose = [...stored.keys()].filter((name) => name.startsWith('objects/'));
+      assert.ok(loose.length < 100, `${loose.length} files of their own`);
       const before = { ...remote.calls, bytes: remote.bytes };
       const later = await putFiles(1, 3000);
       await send(author, [later], remote);
@@ -164,6 +171,19 @@ describe('packs and chunks on a remote', function () {
       assert.ok(remote.bytes - before.bytes < 300_000, `${remote.bytes - before.bytes} bytes for one file more`);
       mustBeSound(remote.files);
       await comesBack(later, new Unlisted(remote.files));
+    });
+
+    it('replace what somebody has written into here', async () => {
+      const digest = await putFiles(400);
+      await send(author, [digest], remote);
+      const stranger = freshStore();
+      const { digest: one } = await stranger.putBytes('this is the file 17');
+      const path = join(stranger.folder, 'objects', one.slice(7, 9), one.slice(9));
+      fs.chmodSync(path, 0o644);
+      fs.writeFileSync(path, 'THIS IS THE FILE 17');
+      await receive(stranger, [digest], remote);
+      assert.equal((await stranger.read(one)).toString(), 'this is the file 17');
+      assert.deepEqual((await stranger.verify()).problems, []);
     });
 
     it('that are few go by themselves', async () => {

@@ -168,6 +168,7 @@ function objectsIn(files: ReadonlyMap<string, Buffer>): Map<Digest, FoundObject>
     assert.ok(content, `the pack ${pack} is not there`);
     return content;
   };
+  for (const { digest, content } of inStorePacks(files)) objects.set(digest, { content, indexes: undefined });
   for (const [name, content] of files) {
     const { room, digest } = parseName(name) ?? {};
     if (digest === undefined || room === undefined) continue;
@@ -196,6 +197,21 @@ function objectsIn(files: ReadonlyMap<string, Buffer>): Map<Digest, FoundObject>
     }
   }
   return objects;
+}
+
+/** What lies in the packs of a store, as docs/store.md has them. */
+function* inStorePacks(files: ReadonlyMap<string, Buffer>): Generator<{ digest: Digest; content: Buffer }> {
+  for (const [name, content] of files) {
+    if (!/^packs\/[0-9a-f]{64}\.pack$/.test(name)) continue;
+    const count = Number(content.readBigUInt64LE(content.length - 40));
+    const entries = content.subarray(content.length - 40 - count * 48, content.length - 40);
+    for (let at = 0; at < entries.length; at += 48) {
+      const digest: Digest = `sha256:${entries.toString('hex', at, at + 32)}`;
+      const [offset, bytes] = [Number(entries.readBigUInt64LE(at + 32)), Number(entries.readBigUInt64LE(at + 40))];
+      assert.equal(digestOf(content.subarray(offset, offset + bytes)), digest, `${name} holds other bytes`);
+      yield { digest, content: content.subarray(offset, offset + bytes) };
+    }
+  }
 }
 
 /** By name, or by the members of the folder that a record names. */

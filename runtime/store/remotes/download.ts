@@ -5,15 +5,15 @@
 import fs from 'node:fs';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import { beginSession } from '../collection/sessions.ts';
-import type { ContentFolder, Staged } from '../content.ts';
-import { nodeFileSystem } from '../filesystem.ts';
-import { objectFolder } from '../layout.ts';
+import { BULK, type Staged } from '../content.ts';
 import { looksLikeManifest } from '../manifest.ts';
 import type { ObjectSource } from '../source.ts';
+import { Arrivals } from './arrivals.ts';
 import { PackBook } from './book.ts';
 import { inParallel } from './concurrency.ts';
 import type { KnownPack } from './digest-table.ts';
 import { corruptOnRemote } from './failure.ts';
+import { type Held, heldByLevel } from './held.ts';
 import { nameOf } from './names.ts';
 import { type Named, namedIn, objectsOf } from './outgoing.ts';
 import { parseMembers } from './pack-format.ts';
@@ -22,9 +22,6 @@ import { receiveObject } from './receive.ts';
 import { type PackedWish, receivePacked, spanAt } from './receive-packed.ts';
 import type { Line, Progress } from './transfer.ts';
 
-/** So many files, or so much, get their names together. */
-const BATCH_FILES = 10_000;
-const BATCH_BYTES = 2 ** 29;
 /** A manifest is never larger. */
 const LARGEST_MANIFEST = 4 * 2 ** 20;
 
@@ -66,6 +63,8 @@ interface Absent {
   wanted: Wanted;
   /** May be one; what a folder names as a file is none. */
   folder: boolean;
+  /** Is here, and was written into since it was stored. */
+  meddled: boolean;
 }
 
 class Download {
@@ -73,16 +72,16 @@ class Download {
   readonly #line: Line;
   readonly #progress: Progress;
   readonly #source: ObjectSource;
-  readonly #objects: ContentFolder;
+  readonly #arrivals: Arrivals;
   /** Nothing where the remote has no packs. */
   readonly #book: PackBook | undefined;
   /** Manifests that wait for what they name. */
-  readonly #held = new Map<Digest, { staged: Staged; named: Named }>();
+  readonly #held = new Map<Digest, Held>();
   readonly #missing = new Set<Digest>();
+  /** Are in the store, or wait for their names: a question of the disk for each of many files takes its time. */
+  readonly #here = new Set<Digest>();
   /** Did not come out right of their packs. */
   readonly #wrong = new Set<Digest>();
-  #batch: Staged[] = [];
-  #batchBytes = 0;
   #objectsFetched = 0;
   #bytes = 0;
   #present = 0;
@@ -92,7 +91,7 @@ class Download {
     this.#line = line;
     this.#progress = progress;
     this.#source = objectsOf(store);
-    this.#objects = objectFolder(nodeFileSystem, store);
+    this.#arrivals = new Arrivals(store);
     this.#book = line.chunking === undefined ? undefined : new PackBook(store, line);
   }
 
@@ -109,8 +108,14 @@ class Download {
       if (root) await this.#learn(this.#foldersThatLack(round));
       root = false;
     }
-    this.#publishBatch();
-    this.#publishManifests();
+    this.#arrivals.publish();
+    const isHere = (digest: Digest) => this.#here.has(digest) || this.#source.has(digest);
+    const { levels, lacking } = heldByLevel(this.#held, isHere);
+    for (const digest of lacking) this.#missing.add(digest);
+    for (const level of levels) {
+      for (const { digest } of level) this.#held.delete(digest);
+      this.#arrivals.publishFiles(level);
+    }
     return {
       objects: this.#objectsFetched,
       bytes: this.#bytes,
@@ -131,7 +136,7 @@ class Download {
   }
 
   discard(): void {
-    this.#objects.discard([...this.#batch, ...[...this.#held.values()].map(({ staged }) => staged)]);
+    this.#arrivals.discard([...this.#held.values()].map(({ staged }) => staged));
   }
 
   async #fetchRound(folders: readonly Wanted[], files: readonly Wanted[]) {
@@ -146,11 +151,13 @@ class Download {
       [files, false],
     ] as const) {
       for (const wanted of list) {
-        if (this.#source.has(wanted.digest) && !this.#source.isMeddled(wanted.digest)) {
+        const here = this.#source.has(wanted.digest);
+        if (here && !this.#source.isMeddled(wanted.digest)) {
           this.#present += 1;
+          this.#here.add(wanted.digest);
           const named = folder ? namedIn(this.#source.head(wanted.digest)) : undefined;
           if (named) goOn(named);
-        } else absent.push({ wanted, folder });
+        } else absent.push({ wanted, folder, meddled: here });
       }
     }
     this.#progress.begin(
@@ -174,12 +181,22 @@ class Download {
       if (place) packed.push({ digest: each.wanted.digest, item: { ...each, in: place.in }, ...spanAt(place) });
       else loose.push(each);
     }
-    const left = await receivePacked(packed, this.#line, ({ item }, content) => {
-      const { digest } = item.wanted;
+    const toPacks = packed.length > BULK;
+    const left = await receivePacked(packed, this.#line, ({ item, digest }, content) => {
       this.#progress.bytes += content.length;
       this.#progress.tell();
-      const staged = this.#objects.stage(digest, content, !nodeFileSystem.syncsEverything);
-      const named = this.#arrived(staged, content.length, item.folder ? content : undefined);
+      // What is here and was written into is replaced by a file of its own, which is looked for first.
+      if (toPacks && !item.folder && Arrivals.isSmall(content) && !item.meddled) {
+        this.#count(content.length);
+        this.#here.add(digest);
+        this.#arrivals.addToPack(digest, content);
+        return;
+      }
+      const named = this.#arrived(
+        this.#arrivals.stage(digest, content),
+        content.length,
+        item.folder ? content : undefined,
+      );
       if (named) goOn(named);
     });
     for (const { wish, why } of left) {
@@ -249,47 +266,23 @@ class Download {
     await book.load([...indexes]);
   }
 
-  /** @param content where it may be a folder */
-  #arrived(staged: Staged, size: Bytes, content: Buffer | undefined): Named | undefined {
+  #count(size: Bytes): void {
     this.#objectsFetched += 1;
     this.#bytes += size;
     this.#progress.objects += 1;
+  }
+
+  /** @param content where it may be a folder */
+  #arrived(staged: Staged, size: Bytes, content: Buffer | undefined): Named | undefined {
+    this.#count(size);
     const named = content && looksLikeManifest(content) ? namedIn(content) : undefined;
     if (named) {
       this.#held.set(staged.digest, { staged, named });
       return named;
     }
-    this.#batch.push(staged);
-    this.#batchBytes += size;
-    if (this.#batch.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES) this.#publishBatch();
+    this.#here.add(staged.digest);
+    this.#arrivals.addFile(staged, size);
     return undefined;
-  }
-
-  #publishBatch(): void {
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    if (batch.length > 0) this.#objects.publish(batch);
-  }
-
-  /** Parts before what is made of them; a folder that lacks something does not get its name. */
-  #publishManifests(): void {
-    const done = new Map<Digest, boolean>();
-    const visit = (digest: Digest): boolean => {
-      const known = done.get(digest);
-      if (known !== undefined) return known;
-      const held = this.#held.get(digest);
-      if (held === undefined) return this.#source.has(digest);
-      const parts = held.named.parts.map(visit);
-      const whole = parts.every((each) => each) && held.named.files.every((file) => this.#source.has(file.digest));
-      done.set(digest, whole);
-      if (whole) {
-        this.#held.delete(digest);
-        this.#objects.publish([held.staged]);
-      } else this.#missing.add(digest);
-      return whole;
-    };
-    for (const digest of [...this.#held.keys()]) visit(digest);
   }
 }
 

@@ -10,7 +10,7 @@ import { spanAt } from './receive-packed.ts';
 import { isWholeByRecipe, readRecipe } from './recipes.ts';
 import type { Line } from './transfer.ts';
 
-export class StoredObjects {
+export class RemoteObjects {
   readonly #line: Line;
   readonly #book: PackBook;
 
