@@ -31,7 +31,18 @@ interface Result {
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const benchmarks = ['language-server', 'store', 'remotes', 'data', 'kernels', 'training', 'cli', 'ledger', 'lineage'];
+const benchmarks = [
+  'language-server',
+  'store',
+  'scale',
+  'remotes',
+  'data',
+  'kernels',
+  'training',
+  'cli',
+  'ledger',
+  'lineage',
+];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { write: { type: 'boolean' } } });
 const unknown = positionals.filter((name) => !benchmarks.includes(name));

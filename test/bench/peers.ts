@@ -89,6 +89,32 @@ export function installDvc(): Dvc | undefined {
   };
 }
 
+/**
+ * The program git-lfs of this machine, or of its Debian package, unpacked into the temporary folder; nothing where
+ * neither can be had.
+ */
+export function installGitLfs(): string | undefined {
+  const folder = join(peersFolder(), 'git-lfs');
+  const unpacked = join(folder, 'usr', 'bin', 'git-lfs');
+  const here = spawnSync('sh', ['-c', 'command -v git-lfs'], { encoding: 'utf8' }).stdout.trim();
+  if (here === '' && !existsSync(unpacked)) {
+    mkdirSync(folder, { recursive: true });
+    const got = spawnSync('sh', ['-c', 'apt-get download -qq git-lfs && dpkg -x git-lfs_*.deb .'], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
+    if (got.status !== 0) {
+      missing('git-lfs', firstLine(got.error?.message ?? got.stderr));
+      return undefined;
+    }
+  }
+  const program = here === '' ? unpacked : here;
+  const { stdout } = spawnSync(program, ['version'], { encoding: 'utf8' });
+  peer('git-lfs', /git-lfs\/(\S+)/.exec(stdout)?.[1] ?? 'unknown');
+  return program;
+}
+
 /** The version of one of the project's own dependencies, which its `package.json` has exactly. */
 export function ownPeer(name: string): void {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
