@@ -5,7 +5,7 @@ import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import { objectCorrupt, objectMissing } from './errors.ts';
-import { hasCode } from './filesystem.ts';
+import { copyFile, hasCode } from './filesystem.ts';
 import type { ManifestEntry } from './manifest.ts';
 import type { ObjectSource } from './source.ts';
 import { hashFile } from './work.ts';
@@ -115,7 +115,7 @@ export class Checkout {
     const linked = () => !this.#writable && !executable && process.getuid?.() !== 0 && link(place.path, path);
     if (this.#clone(place.path, path)) fs.chmodSync(path, mode);
     else if (!linked()) {
-      fs.copyFileSync(place.path, path);
+      copyFile(place.path, path);
       fs.chmodSync(path, mode);
     }
   }

@@ -124,6 +124,14 @@ export const nodeFileSystem: FileSystem = {
   syncBeside: promisify(fs.fsync),
   async copy(from, to) {
     const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
+    if (hasHoles(from)) {
+      const file = fs.openSync(to, 'wx+', 0o600);
+      const copied = async () => {
+        for (const _ of copyWithHoles(from, file)) await new Promise((resume) => setImmediate(resume));
+        fs.fchmodSync(file, 0o444);
+      };
+      return { file, whole: copied() };
+    }
     if (process.platform === 'linux') {
       const file = fs.openSync(to, 'wx+', 0o600);
       const whole = fs.promises.copyFile(from, to, COPYFILE_FICLONE).then(() => fs.fchmodSync(file, 0o444));
@@ -159,6 +167,50 @@ export const nodeFileSystem: FileSystem = {
   list: (path) => fs.readdirSync(path),
   namesChanged: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs,
 };
+
+/** Whether a file takes less of the disk than it is long: a copy by the kernel would fill in what is not there. */
+function hasHoles(path: string): boolean {
+  const { size, blocks } = fs.statSync(path);
+  return process.platform !== 'win32' && size > HOLE && blocks * 512 < size - HOLE;
+}
+
+const HOLE = 2 ** 20;
+const ZEROS = Buffer.alloc(HOLE);
+
+/** Zeros are not written where there is room for a hole. Yields after each piece. */
+function* copyWithHoles(from: string, to: number): Generator<void> {
+  const source = fs.openSync(from, 'r');
+  try {
+    const piece = Buffer.allocUnsafeSlow(HOLE);
+    for (let position = 0; ; ) {
+      const count = fs.readSync(source, piece, 0, HOLE, position);
+      if (count === 0) {
+        fs.ftruncateSync(to, position);
+        return;
+      }
+      const part = piece.subarray(0, count);
+      if (!part.equals(ZEROS.subarray(0, count))) fs.writeSync(to, part, 0, count, position);
+      position += count;
+      yield;
+    }
+  } finally {
+    fs.closeSync(source);
+  }
+}
+
+/** Copies a file to a name that is not taken, with its holes. */
+export function copyFile(from: string, to: string): void {
+  if (!hasHoles(from)) {
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
+    return;
+  }
+  const file = fs.openSync(to, 'wx+', 0o600);
+  try {
+    for (const _ of copyWithHoles(from, file));
+  } finally {
+    fs.closeSync(file);
+  }
+}
 
 /**
  * Linux reports a failed write to `syncfs` since 5.8; before that, success would prove nothing. The call is reached

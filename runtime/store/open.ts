@@ -101,10 +101,11 @@ class LocalStore implements Store {
       return { digest, bytes: Number(stats.size) };
     }
     const scan = await scanFolder(whole);
-    const digests = await this.#store(whole, scan.files, cache);
+    const read = new Set<string>();
+    const digests = await this.#store(whole, scan.files, cache, read);
     forgetOthers(cache, scan);
     cache.save();
-    refuseChange(whole, scan, await scanFolder(whole));
+    refuseChange(whole, scan, await scanFolder(whole, read), read);
     const manifest = manifestOf(scan, digests);
     this.#putObjects(manifest.objects.map(({ digest, text }) => ({ digest, bytes: Buffer.from(text) })));
     session?.require();
@@ -219,8 +220,12 @@ class LocalStore implements Store {
     return digests.map(known);
   }
 
-  /** Stores the files that are not there yet, durably, and answers all digests in order. */
-  async #store(root: string, files: readonly ScannedFile[], cache: StatCache): Promise<Digest[]> {
+  /**
+   * Stores the files that are not there yet, durably, and answers all digests in order.
+   *
+   * @param read gets the paths of those that were read, and found to be as the scan had found them
+   */
+  async #store(root: string, files: readonly ScannedFile[], cache: StatCache, read?: Set<string>): Promise<Digest[]> {
     const digests = files.map((file) => {
       const digest = cache.get(file.identity);
       return digest !== undefined && this.#isWhole(digest, file.identity.bytes) ? digest : undefined;
@@ -250,6 +255,7 @@ class LocalStore implements Store {
         const scanned = batch[position];
         if (!scanned) return;
         digests[scanned.index] = file.digest;
+        read?.add(scanned.path);
         remember(cache, file);
         if (!file.staged && !file.packed) present.push(file.digest);
       });
@@ -382,12 +388,17 @@ function manifestOf(scan: Scan, digests: readonly Digest[]): ReturnType<typeof b
   return buildManifest([...entries, ...scan.links.map(({ path, symlink }) => ({ path, symlink }))]);
 }
 
-/** A folder is stored as it was at one time, or not at all. */
-function refuseChange(folder: string, before: Scan, after: Scan): void {
+/**
+ * A folder is stored as it was at one time, or not at all: as it was when the first scan had ended. Files that were read
+ * later have been compared then; the others are looked at now, and no name may have come or gone.
+ */
+function refuseChange(folder: string, before: Scan, after: Scan, read: ReadonlySet<string>): void {
   const identities = new Map(before.files.map((file) => [file.path, file.identity]));
   for (const file of after.files) {
     const identity = identities.get(file.path);
-    if (!identity || !isUntouched(identity, file.identity)) throw fileChanged(join(folder, file.path));
+    if (!identity || (!read.has(file.path) && !isUntouched(identity, file.identity))) {
+      throw fileChanged(join(folder, file.path));
+    }
   }
   if (before.files.length !== after.files.length || before.links.length !== after.links.length) {
     throw fileChanged(folder);

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ExitCode, MlpipeError } from '../errors.ts';
+import { type PackedFiles, unpackFiles } from './handover.ts';
 import type { FileIdentity } from './identity.ts';
 import type { StagedPack } from './packs/pack.ts';
 import type { StagedFile, StagerOptions } from './work.ts';
@@ -16,7 +17,7 @@ export interface Task extends StagerOptions {
 
 export interface Answer {
   /** Those that were done, in order; all, unless there is an error. */
-  files: StagedFile[];
+  files: PackedFiles;
   packs: StagedPack[];
   error?: { message: string; code?: string; todo?: string; exit?: ExitCode };
 }
@@ -48,23 +49,26 @@ export function isMuch(files: readonly { identity: FileIdentity }[]): boolean {
  * @param onDone told of everything that was staged, also where something else has failed
  * @throws MlpipeError the first failure
  */
-export async function inThreads(
+export async function inThreads<File extends Portion>(
   task: Omit<Task, 'paths'>,
-  files: readonly { path: string; identity: FileIdentity }[],
+  files: readonly File[],
   onDone: (done: Outcome) => void,
 ): Promise<StagedFile[]> {
   const shares = deal(files, THREADS);
   const answers = await Promise.all(shares.map((share) => inThread({ ...task, paths: share.map(({ path }) => path) })));
-  const byPath = new Map<string, StagedFile>();
+  const done = new Map<File, StagedFile>();
   shares.forEach((share, index) => {
     const answer = answers[index];
-    if (answer) onDone(answer);
-    answer?.files.forEach((file, position) => {
-      byPath.set(share[position]?.path ?? '', file);
+    if (!answer) return;
+    const outcome = unpackFiles(answer.files);
+    onDone({ files: outcome, packs: answer.packs });
+    outcome.forEach((file, position) => {
+      const asked = share[position];
+      if (asked) done.set(asked, file);
     });
   });
   for (const { error } of answers) if (error) throw revive(error);
-  return files.flatMap(({ path }) => byPath.get(path) ?? []);
+  return files.flatMap((file) => done.get(file) ?? []);
 }
 
 /** Into shares of about the same number of bytes, each file counting some bytes for being opened. */

@@ -22,13 +22,16 @@ export interface ScannedFile {
 /** Never content of a folder: what version control and the store itself keep there. */
 const OURS = new Set(['.git', '.mlpipe']);
 
+const NOT_LOOKED_AT: FileIdentity = { device: 0n, inode: 0n, modified: 0n, changed: 0n, bytes: 0n };
+
 /** How long the walk holds the event loop at a time, in milliseconds. */
 const SLICE = 12;
 
 /**
+ * @param known files of which the names alone are wanted
  * @throws MlpipeError `symlink-leaves-folder` for a link whose content would not be part of the folder's digest
  */
-export async function scanFolder(folder: string): Promise<Scan> {
+export async function scanFolder(folder: string, known?: ReadonlySet<string>): Promise<Scan> {
   const scan: Scan = { files: [], links: [] };
   const waiting = [''];
   let sliceEnds = performance.now() + SLICE;
@@ -43,6 +46,7 @@ export async function scanFolder(folder: string): Promise<Scan> {
       if (OURS.has(name.name)) continue;
       const path = relative === '' ? name.name : `${relative}/${name.name}`;
       if (name.isDirectory()) waiting.push(path);
+      else if (known?.has(path) && name.isFile()) scan.files.push({ path, identity: NOT_LOOKED_AT, executable: false });
       else look(folder, path, scan);
       if (performance.now() > sliceEnds) {
         await new Promise((resume) => setImmediate(resume));

@@ -53,6 +53,8 @@ export class Stager {
   readonly #objects: ContentFolder;
   readonly #packs: PackFolder;
   readonly #options: StagerOptions;
+  /** By the first two digits. */
+  readonly #listed = new Map<string, Set<Digest>>();
   #pack: PackWriter | undefined;
   #full: StagedPack[] = [];
 
@@ -117,7 +119,20 @@ export class Stager {
 
   /** What another process stores meanwhile is stored twice, and costs room. */
   #isThere(digest: Digest): boolean {
-    return this.#objects.has(digest) || this.#packs.find(digest, false) !== undefined;
+    return this.#isFile(digest) || this.#packs.find(digest, false) !== undefined;
+  }
+
+  /** Among many, listing a folder once is cheaper than asking for each. */
+  #isFile(digest: Digest): boolean {
+    if (!this.#options.pack) return this.#objects.has(digest);
+    const shard = digest.slice(7, 9);
+    let names = this.#listed.get(shard);
+    if (!names) {
+      names = new Set();
+      for (const name of this.#objects.namesIn(shard)) if ('digest' in name) names.add(name.digest);
+      this.#listed.set(shard, names);
+    }
+    return names.has(digest);
   }
 }
 
@@ -175,15 +190,17 @@ function unchanged({ path, file, before, openedAt }: Source, digest: Digest): Ha
   return { digest, identity, settled: isSettled(identity, openedAt) };
 }
 
+/** What is read lies in a buffer that the next file of this thread overwrites. */
 function readAll(source: Source): Buffer {
-  const content = Buffer.allocUnsafe(source.bytes + 1);
+  piece ??= Buffer.allocUnsafeSlow(PIECE);
   let filled = 0;
-  for (;;) {
-    const count = readPart(source, content.subarray(filled));
+  while (filled < source.bytes) {
+    const count = readPart(source, piece.subarray(filled, source.bytes));
+    if (count === 0) break;
     filled += count;
-    // One byte more than expected means that the file has grown; the second look at its identity says so.
-    if (count === 0 || filled === content.length) return content.subarray(0, filled);
   }
+  // Had the file grown or shrunk meanwhile, the second look at its identity says so.
+  return piece.subarray(0, filled);
 }
 
 function digestOfPieces(source: Source): Digest {

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { MlpipeError } from '../errors.ts';
 import { nodeFileSystem } from './filesystem.ts';
+import { packFiles } from './handover.ts';
 import { objectFolder, packFolder } from './layout.ts';
 import type { Answer, Task } from './pool.ts';
 import { hashFile, type StagedFile, Stager } from './work.ts';
@@ -11,12 +12,13 @@ async function answer(task: Task): Promise<Answer> {
   const stager = new Stager(objectFolder(nodeFileSystem, task.store), packFolder(nodeFileSystem, task.store), task);
   try {
     for (const path of task.paths) files.push(task.kind === 'hash' ? hashFile(path) : await stager.add(path));
-    return { files, packs: stager.finish() };
+    return { files: packFiles(files), packs: stager.finish() };
   } catch (error) {
     stager.discard();
-    if (!(error instanceof MlpipeError)) return { files, packs: [], error: { message: String(error) } };
+    const done = { files: packFiles(files), packs: [] };
+    if (!(error instanceof MlpipeError)) return { ...done, error: { message: String(error) } };
     const { message, code, todo, exit } = error;
-    return { files, packs: [], error: { message, code, exit, ...(todo !== undefined && { todo }) } };
+    return { ...done, error: { message, code, exit, ...(todo !== undefined && { todo }) } };
   }
 }
 

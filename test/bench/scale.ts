@@ -21,6 +21,9 @@ const FILES = Number(process.env.MLPIPE_BENCH_FILES ?? 100_000);
 const SMALL = 4096;
 const LARGE = Number(process.env.MLPIPE_BENCH_BYTES ?? 2 ** 33);
 
+/** Only where the other file has its full size. */
+const HOLLOW = Math.min(1e11, LARGE * 12);
+
 const STAGES = ['ingest', 'state', 'push', 'lay out'] as const;
 type Stage = (typeof STAGES)[number];
 /** Before any of these, `data` is there as it was made, but for `lay out`, before which it is gone. */
@@ -54,9 +57,28 @@ async function bench(): Promise<void> {
     makeLarge(large);
     const speed = (milliseconds: number) => LARGE / 1e6 / milliseconds;
     await compare(`${LARGE / 2 ** 30} GiB`, large, tools, speed, 'GB/s');
+    fs.rmSync(large);
+    await hollow(folder, mlpipe);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What no disk here could hold twice: its length is read and hashed, its holes take no room. */
+async function hollow(folder: string, { openStore }: Mlpipe): Promise<void> {
+  const [path, bytes] = [join(folder, 'hollow'), HOLLOW];
+  const file = fs.openSync(path, 'w');
+  for (let at = 0; at < bytes; at += 2 ** 30) fs.writeSync(file, randomBytes(4096), 0, 4096, at);
+  fs.ftruncateSync(file, bytes);
+  fs.closeSync(file);
+  const store = openStore(join(folder, 'hollow-store'));
+  let began = performance.now();
+  const { digest } = await store.put(path);
+  metric(`${bytes / 1e9} GB with holes, ingest`, bytes / 1e6 / (performance.now() - began), 'GB/s');
+  began = performance.now();
+  if ((await store.digest(path)).digest !== digest) throw new Error('It is not what was stored.');
+  metric(`${bytes / 1e9} GB with holes, state`, performance.now() - began, 'ms');
+  metric(`${bytes / 1e9} GB with holes, memory of the process`, process.memoryUsage().rss / 2 ** 20, 'MiB');
 }
 
 async function compare(

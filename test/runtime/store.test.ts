@@ -59,6 +59,31 @@ describe('the store', () => {
     }
   });
 
+  it('stores a file that is mostly holes without filling them', async function () {
+    if (process.platform === 'win32') this.skip();
+    const store = open();
+    const [path, bytes] = [inFolder('holes'), 600 * 2 ** 20];
+    const file = fs.openSync(path, 'w');
+    for (const [text, position] of [
+      ['beginning', 0],
+      ['middle', 200 * 2 ** 20 + 5],
+      ['end', bytes - 3],
+    ] as const) {
+      fs.writeSync(file, text, position);
+    }
+    fs.closeSync(file);
+    const stored = await store.put(path);
+    assert.equal(stored.bytes, bytes);
+    assert.equal(stored.digest, hashFile(path).digest);
+    const { size, blocks } = fs.statSync(objectPath(stored.digest));
+    assert.equal(size, bytes);
+    assert.ok(blocks * 512 < 8 * 2 ** 20, `${blocks * 512} bytes of disk`);
+    await store.checkout(stored.digest, inFolder('copy'), { writable: true });
+    assert.ok(fs.statSync(inFolder('copy')).blocks * 512 < 8 * 2 ** 20);
+    assert.equal(hashFile(inFolder('copy')).digest, stored.digest);
+    assert.deepEqual((await store.verify()).problems, []);
+  });
+
   it('lays a folder out as it was: names, content, executable files, links', async () => {
     const store = open();
     fs.mkdirSync(inFolder('data/deep/er'), { recursive: true });

@@ -48,6 +48,7 @@ export class PackFolder {
 
   /** @param fresh whether packs are looked for that another process has added since the last look */
   find(digest: Digest, fresh = true): Packed | undefined {
+    if (!fresh && this.#looked && this.#indexes.size === 0) return undefined;
     const wanted = Buffer.from(digest.slice('sha256:'.length), 'hex');
     return this.#findAmong(wanted) ?? (this.#refresh(fresh) ? this.#findAmong(wanted) : undefined);
   }
