@@ -31,6 +31,18 @@ const table: { it: string; text: string; offers?: string[]; never?: string[] }[]
     never: ['from', 'epochs'],
   },
   {
+    it: 'facts of an environment that do not stand yet',
+    text: 'environment e {\n  retain\n  ‸\n}',
+    offers: ['image', 'engine', 'python', 'results'],
+    never: ['retain', 'network'],
+  },
+  {
+    it: 'what may stand behind an image',
+    text: 'environment e {\n  image "a@sha256:0" ‸\n}',
+    offers: ['network'],
+    never: ['retain', 'image'],
+  },
+  {
     it: 'facts of a training that do not stand yet',
     text: 'train t {\n  epochs 3\n  ‸\n}',
     offers: ['batch', 'seed', 'loss'],

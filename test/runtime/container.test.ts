@@ -45,7 +45,7 @@ describe('a step in an image', function () {
     folder = fs.mkdtempSync(join(tmpdir(), 'mlpipe-image-'));
   });
   afterEach(() => {
-    for (const name of ['PATH', 'MLPIPE_CONTAINER', 'TOKEN'] as const) {
+    for (const name of ['PATH', 'MLPIPE_CONTAINER', 'MLPIPE_OFFLINE', 'TOKEN'] as const) {
       if (kept[name] === undefined) delete process.env[name];
       else process.env[name] = kept[name];
     }
@@ -287,6 +287,18 @@ else if (words[0] === 'run' || words[0] === 'exec') {
       const { words } = callOf('run');
       assert.equal(words[words.indexOf('--userns') + 1], 'keep-id');
       assert.ok(words.includes('--user') && words.includes('--http-proxy=false'));
+    });
+
+    it('docker: fetches nothing where that is forbidden, and uses what is there', async () => {
+      play('docker');
+      process.env.MLPIPE_OFFLINE = '1';
+      start(pipelineOf(`team/tools@${DIGEST}"`, 'cat word.txt > ${out}'));
+      const step = await outcome();
+      assert.match(step.error?.message ?? '', /MLPIPE_OFFLINE forbids to fetch it/);
+      assert.equal(step.error?.exit, 2);
+      assert.ok(calls().every(({ words: [word] }) => word !== 'pull' && word !== 'run'));
+      fs.writeFileSync(join(folder, 'pulled'), '');
+      assert.equal((await outcome()).error?.message, undefined);
     });
 
     it('a network where it is declared, which is another environment', async () => {

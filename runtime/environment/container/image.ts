@@ -1,7 +1,7 @@
 /** An image made to be there, under the digest that is pinned and no other. */
 import type { Digest, ImagePlan } from '../../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../errors.ts';
-import { runCommand } from '../languages/command.ts';
+import { isOffline, runCommand } from '../languages/command.ts';
 import type { ContainerRuntime } from './runtimes.ts';
 
 export interface PresentImage {
@@ -39,7 +39,7 @@ export function pinnedImage({ name, digest }: ImagePlan): { name: string; digest
 /**
  * Fetches the image where the runtime does not have it, and sees that what it has is what is pinned.
  *
- * @throws MlpipeError `image-not-pinned`, `image-missing`, `image-differs`, `cancelled`
+ * @throws MlpipeError `image-not-pinned`, `image-missing`, `image-offline`, `image-differs`, `cancelled`
  */
 export async function ensureImage(
   runtime: ContainerRuntime,
@@ -48,10 +48,18 @@ export async function ensureImage(
 ): Promise<PresentImage> {
   const { name, digest } = pinnedImage(image);
   const reference = `${qualified(name)}@${digest}`;
-  // Apptainer unpacks by digest out of its own cache, each time that it runs.
-  if (runtime.name === 'apptainer') return { reference, digest };
-  const known = await inspect(runtime, reference, options);
+  // Apptainer fetches and unpacks by digest when it runs, and does not say what it has.
+  const fetchesItself = runtime.name === 'apptainer';
+  const known = fetchesItself ? undefined : await inspect(runtime, reference, options);
   if (known === undefined) {
+    if (isOffline(options.environment)) {
+      throw new MlpipeError(`${runtime.name} has not ${reference}, and MLPIPE_OFFLINE forbids to fetch it.`, {
+        code: 'image-offline',
+        todo: 'Allow the network once, so that it is fetched.',
+        exit: 2,
+      });
+    }
+    if (fetchesItself) return { reference, digest };
     options.onPull?.();
     await runCommand(runtime.program, ['pull', '--quiet', reference], {
       folder: process.cwd(),

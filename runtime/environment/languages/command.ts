@@ -73,9 +73,14 @@ export function isThere(program: string): Promise<boolean> {
   });
 }
 
+/** Whether the user forbids to ask anybody for anything. */
+export function isOffline({ MLPIPE_OFFLINE }: NodeJS.ProcessEnv): boolean {
+  return MLPIPE_OFFLINE !== undefined && MLPIPE_OFFLINE !== '' && MLPIPE_OFFLINE !== '0';
+}
+
 /** `MLPIPE_OFFLINE` in the words of each package manager. */
-function offline({ MLPIPE_OFFLINE }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  if (!MLPIPE_OFFLINE || MLPIPE_OFFLINE === '0') return {};
+function offline(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  if (!isOffline(environment)) return {};
   return { npm_config_offline: 'true', PIP_NO_INDEX: '1', UV_OFFLINE: '1' };
 }
 
