@@ -267,6 +267,10 @@ async function program(
     (await openImage(image, context.signal, () =>
       context.emit({ type: 'step-progress', step: step.name, phase: `fetching the image ${image.name}`, share: 0 }),
     ));
+  if (inImage && (step.resources.gpus ?? 0) > 0) {
+    const message = 'No graphics processor is passed on to an image in this version: its programs see none.';
+    context.emit({ type: 'step-warning', step: step.name, message });
+  }
   const provided = await provideLanguages(environment.languages, {
     retention,
     signal: context.signal,

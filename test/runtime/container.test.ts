@@ -301,6 +301,14 @@ else if (words[0] === 'run' || words[0] === 'exec') {
       assert.equal((await outcome()).error?.message, undefined);
     });
 
+    it('docker: says that no graphics processor is passed on, where one is asked for', async () => {
+      play('docker');
+      start(pipelineOf(`team/tools@${DIGEST}"`, 'cat word.txt > ${out}', '  resources 1 gpu\n'));
+      const { events } = await project.run();
+      const said = events.flatMap((event) => (event.type === 'step-warning' ? [event.message] : []));
+      assert.match(said.join(), /No graphics processor is passed on/);
+    });
+
     it('a network where it is declared, which is another environment', async () => {
       play('docker');
       start(pipelineOf(`team/tools@${DIGEST}"`, 'cat word.txt > ${out}'));
