@@ -16,23 +16,10 @@ import {
   ResponseError,
 } from 'vscode-jsonrpc';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import {
-  DecayProgressNotification,
-  type Hello,
-  HelloRequest,
-  PROTOCOL_VERSION,
-  RecordsChangedNotification,
-  ReproduceEventNotification,
-  type RunEvent,
-  RunEventNotification,
-  ToldNotification,
-  TransferNotification,
-  type TransferProgress,
-  type VerifyProgress,
-  VerifyProgressNotification,
-} from '../../runtime/rpc/protocol.ts';
+import { type Hello, HelloRequest, PROTOCOL_VERSION } from '../../runtime/rpc/protocol.ts';
 import type { NodeProgram, NoNode } from './node-finder.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { RuntimeNews } from './runtime-news.ts';
 
 export type RuntimeState =
   /** Not needed yet, or ended on purpose. */
@@ -81,17 +68,10 @@ function endsConnection(error: unknown): boolean {
 const HELLO_MILLISECONDS = 30_000;
 const FAREWELL_MILLISECONDS = 3_000;
 
-export class RuntimeProcess implements Disposable {
+export class RuntimeProcess extends RuntimeNews implements Disposable {
   readonly #options: RuntimeOptions;
   readonly #policy: RestartPolicy;
   readonly #states = new Emitter<RuntimeState>();
-  readonly #events = new Emitter<{ file: string; event: RunEvent }>();
-  readonly #reproductions = new Emitter<{ reference: string; event: RunEvent }>();
-  readonly #transfers = new Emitter<{ for: string; progress: TransferProgress }>();
-  readonly #told = new Emitter<{ for: string; message: string }>();
-  readonly #decays = new Emitter<{ file: string; done: number; total: number }>();
-  readonly #verifications = new Emitter<{ reference: string; progress: VerifyProgress }>();
-  readonly #records = new Emitter<{ folder: string }>();
   #state: RuntimeState = { kind: 'stopped' };
   #child: ChildProcess | undefined;
   #connection: MessageConnection | undefined;
@@ -101,15 +81,9 @@ export class RuntimeProcess implements Disposable {
   #disposed = false;
 
   readonly onStateChanged = this.#states.event;
-  readonly onRunEvent = this.#events.event;
-  readonly onReproduceEvent = this.#reproductions.event;
-  readonly onTransfer = this.#transfers.event;
-  readonly onTold = this.#told.event;
-  readonly onDecayProgress = this.#decays.event;
-  readonly onVerifyProgress = this.#verifications.event;
-  readonly onRecordsChanged = this.#records.event;
 
   constructor(options: RuntimeOptions) {
+    super();
     this.#options = options;
     this.#policy = options.policy ?? new RestartPolicy();
   }
@@ -227,13 +201,7 @@ export class RuntimeProcess implements Disposable {
       new StreamMessageWriter(child.stdin),
     );
     this.#connection = connection;
-    connection.onNotification(RunEventNotification, (message) => this.#events.fire(message));
-    connection.onNotification(ReproduceEventNotification, (message) => this.#reproductions.fire(message));
-    connection.onNotification(TransferNotification, (message) => this.#transfers.fire(message));
-    connection.onNotification(ToldNotification, (message) => this.#told.fire(message));
-    connection.onNotification(DecayProgressNotification, (message) => this.#decays.fire(message));
-    connection.onNotification(VerifyProgressNotification, (message) => this.#verifications.fire(message));
-    connection.onNotification(RecordsChangedNotification, (message) => this.#records.fire(message));
+    this.hear(connection);
     connection.onError(([error]) => log.warn(`Message: ${error.message}`));
     connection.listen();
 

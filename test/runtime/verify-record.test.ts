@@ -109,6 +109,10 @@ describe('verifying a model', function () {
     damage(inStore('records', digest, '.json'));
     assert.equal((await inside((opened) => api.verify(opened))).ok, false);
     assert.deepEqual(await codes(), []);
+    fs.rmSync(inStore('records', digest, '.json'), { force: true });
+    const all = await inside((opened) => api.verify(opened));
+    assert.ok(all.problems.some(({ code }) => code === 'record-missing'));
+    assert.deepEqual(await codes(), []);
   });
 
   it('is cancelled, and says so', async () => {

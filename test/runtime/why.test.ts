@@ -93,6 +93,8 @@ describe('why a step runs again', function () {
 
   it('differs in nothing that is no part of the key', async () => {
     edit('param rate = 0.05', 'param rate = 0.05\nparam unused = 1');
+    await project.run({ force: true, steps: ['learn'] });
+    edit('unused = 1', 'unused = 2');
     edit(/flowers(?=\.(?:train|test|width|height|kind))|(?<=data )flowers/g, 'petals');
     edit('epochs 2', 'epochs 3');
     assert.deepEqual(await differences('learn'), [['epochs  2'], ['epochs  3']]);
