@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
+import { atEachPoint } from '../faults/killing.ts';
 import {
   cloneLocks,
   filesIn,
@@ -32,22 +33,6 @@ function run(direction: 'push' | 'pull', folder: string, point: number): Promise
       else resolve({ killed: error !== null, stdout });
     });
   });
-}
-
-/** With MLPIPE_EVERY_POINT=1 at all calls that the unbroken run makes, which takes many minutes; else at so many of them. */
-const EVERY = process.env.MLPIPE_EVERY_POINT === '1';
-const POINTS = 24;
-
-/** Two at a time. Answers how many there were. */
-async function atEachPoint(points: number, work: (point: number) => Promise<void>): Promise<number> {
-  const step = EVERY ? 1 : Math.max(1, Math.floor(points / POINTS));
-  const chosen = Array.from({ length: points }, (_, index) => index + 1).filter((point) => point % step === 0);
-  const waiting = [...chosen];
-  const go = async () => {
-    for (let point = waiting.shift(); point !== undefined; point = waiting.shift()) await work(point);
-  };
-  await Promise.all([go(), go()]);
-  return chosen.length;
 }
 
 describe('a transfer that is killed', function () {
