@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { hasPage, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { codeOf, message, mlpipe, open } from '../support/workbench.ts';
+import { codeOf, message, mlpipe, open, workspaceFolder } from '../support/workbench.ts';
 
 describe('in a workspace that is not trusted', () => {
   it('still checks what is typed', async () => {
@@ -37,6 +37,26 @@ describe('in a workspace that is not trusted', () => {
     await message(/Reading records is off in Restricted Mode/);
     await vscode.commands.executeCommand('mlpipe.showLineage', document.uri.toString(), 'sha256:0');
     await message(/Showing a lineage is off in Restricted Mode/);
+    const { runtime } = await mlpipe();
+    assert.equal(runtime.state.kind, 'stopped');
+  });
+
+  it('verifies, compares and checks nothing, and asks nobody who wrote a pin', async () => {
+    const { document } = await open('digits.mlpipe');
+    const folder = workspaceFolder();
+    await vscode.commands.executeCommand('mlpipe.verify', { folder, record: 'sha256:0', label: 'recognise' });
+    await message(/Verifying recognise is off in Restricted Mode/);
+    await vscode.commands.executeCommand('mlpipe.checkDecay', document.uri);
+    await message(/Checking for decay is off in Restricted Mode/);
+    await vscode.commands.executeCommand('mlpipe.why', document.uri.toString(), 'recognise');
+    await message(/Comparing runs is off in Restricted Mode/);
+    const place = document.positionAt(document.getText().indexOf('sha256:') + 3);
+    const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
+      'vscode.executeHoverProvider',
+      document.uri,
+      place,
+    );
+    assert.doesNotMatch(JSON.stringify(hovers), /Pinned by|committed/);
     const { runtime } = await mlpipe();
     assert.equal(runtime.state.kind, 'stopped');
   });
