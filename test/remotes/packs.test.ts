@@ -108,6 +108,30 @@ describe('packs and chunks on a remote', function () {
       });
     }
 
+    it('comes as it went: what lies here of an older version is not fetched', async () => {
+      const [first, second] = [await putFile(table), await putFile(edited([table.length / 2, table.length / 5]))];
+      for (const damaged of [false, true]) {
+        await send(author, [first], remote);
+        const colleague = freshStore();
+        await receive(colleague, [first], remote);
+        await send(author, [second], remote);
+        if (damaged) {
+          const path = join(colleague.folder, 'objects', first.slice(7, 9), first.slice(9));
+          fs.chmodSync(path, 0o644);
+          fs.writeFileSync(path, Buffer.alloc(table.length, 65));
+        }
+        const before = remote.fetched;
+        await receive(colleague, [second], remote);
+        const fetched = remote.fetched - before;
+        if (damaged) assert.ok(fetched > table.length, 'what is wrong here is not believed');
+        else assert.ok(fetched < 1.2 * MIB, `${fetched} of ${table.length} bytes were fetched`);
+        assert.equal((await colleague.digest(at('table.csv'))).digest, second);
+        await colleague.checkout(second, at('checked-out'));
+        assert.equal((await author.digest(at('checked-out'))).digest, second);
+        fs.rmSync(at('checked-out'));
+      }
+    });
+
     it('is known again by another clone, which has sent nothing yet', async () => {
       await send(author, [await putFile(table)], remote);
       const [one, before] = [author, remote.bytes];

@@ -257,6 +257,8 @@ export class MemoryRemote implements RemoteDriver {
   readonly calls = { list: 0, pages: 0, head: 0, get: 0, put: 0 };
   /** Of what was put, whether or not it was there. */
   bytes = 0;
+  /** Of what was taken of answers. */
+  fetched = 0;
 
   constructor(files = new Map<string, Buffer>()) {
     this.files = files;
@@ -275,7 +277,14 @@ export class MemoryRemote implements RemoteDriver {
   async get(name: string, { start = 0 }: { start?: number } = {}) {
     this.calls.get += 1;
     const content = this.files.get(name);
-    return content && { start, chunks: piecesOf(content.subarray(start)) };
+    return content && { start, chunks: this.#counted(content.subarray(start)) };
+  }
+
+  async *#counted(content: Buffer): AsyncGenerator<Uint8Array> {
+    for await (const piece of piecesOf(content)) {
+      this.fetched += piece.length;
+      yield piece;
+    }
   }
 
   async put(name: string, content: Content, { replace = false } = {}): Promise<'created' | 'present'> {

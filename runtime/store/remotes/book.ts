@@ -1,13 +1,10 @@
 /** What packs a remote has: their indexes, listed anew each time and kept here, as what has a digest for its name never changes. */
-import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
-import { dirname, join } from 'node:path';
 import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Digest } from '../../../grammar/plan/plan.ts';
-import { writeFailure } from '../errors.ts';
 import { inParallel } from './concurrency.ts';
 import { DigestTable, type KnownPack, type Place } from './digest-table.ts';
 import { remoteFailure } from './failure.ts';
+import { cacheFolder, keep, readKept } from './kept.ts';
 import { INDEXES, nameOf, parseName } from './names.ts';
 import { type PackIndex, parseIndex } from './pack-format.ts';
 import { readDescription } from './ranges.ts';
@@ -29,7 +26,7 @@ export class PackBook {
   /** @param store the `.mlpipe` folder, in which copies of indexes are kept */
   constructor(store: string, line: Line) {
     this.#line = line;
-    this.#cache = join(store, 'cache', 'pack-indexes');
+    this.#cache = cacheFolder(store, 'pack-indexes');
   }
 
   /** Gets to know every index that the remote lists. A listing may be old: then something is sent twice. */
@@ -81,7 +78,7 @@ export class PackBook {
           this.damaged.add(digest);
         } else if (found !== 'absent' && content) {
           this.add(found, digest);
-          this.#keep(digest, content);
+          keep(this.#cache, digest.slice('sha256:'.length), content);
         }
       },
       signal,
@@ -157,26 +154,7 @@ export class PackBook {
   }
 
   #kept(digest: Digest): PackIndex | undefined {
-    try {
-      const content = fs.readFileSync(join(this.#cache, digest.slice('sha256:'.length)));
-      return digestOf(content) === digest ? parseIndex(content) : undefined;
-    } catch {
-      // Not kept, or not readable: the remote has it.
-      return undefined;
-    }
-  }
-
-  /** Its name proves a copy when it is read, so that nothing need be synced. */
-  #keep(digest: Digest, content: Buffer): void {
-    const path = join(this.#cache, digest.slice('sha256:'.length));
-    const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-    try {
-      fs.mkdirSync(dirname(path), { recursive: true });
-      fs.writeFileSync(temporary, content);
-      fs.renameSync(temporary, path);
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw writeFailure(path, error);
-    }
+    const content = readKept(this.#cache, digest.slice('sha256:'.length));
+    return content && digestOf(content) === digest ? parseIndex(content) : undefined;
   }
 }

@@ -14,6 +14,7 @@ import { inParallel } from './concurrency.ts';
 import type { KnownPack } from './digest-table.ts';
 import { corruptOnRemote } from './failure.ts';
 import { type Held, heldByLevel } from './held.ts';
+import { LocalSpans } from './local-spans.ts';
 import { nameOf } from './names.ts';
 import { type Named, namedIn, objectsOf } from './outgoing.ts';
 import { parseMembers } from './pack-format.ts';
@@ -73,6 +74,7 @@ class Download {
   readonly #progress: Progress;
   readonly #source: ObjectSource;
   readonly #arrivals: Arrivals;
+  readonly #localSpans: LocalSpans;
   /** Nothing where the remote has no packs. */
   readonly #book: PackBook | undefined;
   /** Manifests that wait for what they name. */
@@ -92,6 +94,7 @@ class Download {
     this.#progress = progress;
     this.#source = objectsOf(store);
     this.#arrivals = new Arrivals(store);
+    this.#localSpans = new LocalSpans(store, this.#source);
     this.#book = line.chunking === undefined ? undefined : new PackBook(store, line);
   }
 
@@ -214,10 +217,11 @@ class Download {
       this.#line.pace,
       async (each, signal) => {
         const { digest, bytes } = each.wanted;
-        const staged = await receiveObject(this.#store, digest, bytes, this.#line, signal, (count) => {
+        const onBytes = (count: Bytes) => {
           this.#progress.bytes += count;
           this.#progress.tell();
-        });
+        };
+        const staged = await receiveObject(this.#store, digest, bytes, this.#line, signal, onBytes, this.#localSpans);
         if (staged === undefined) {
           lacking.push(each);
           return;

@@ -3,6 +3,7 @@ import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import { readSmall } from './catalogue.ts';
 import { bytesOf, RemoteFault, rangeOf } from './driver.ts';
 import { corruptOnRemote, remoteFailure } from './failure.ts';
+import type { LocalSpan } from './local-spans.ts';
 import { nameOf } from './names.ts';
 import { LARGEST_DESCRIPTION, type Span } from './pack-format.ts';
 import { guarded } from './retry.ts';
@@ -23,14 +24,15 @@ export interface RangeRequest<Part extends Span> {
   parts: Part[];
 }
 
-/** In the order of the spans. Who wants the fewest requests sorts them by pack and offset before. */
+/** In the order of the spans, each that lies here by itself. Who wants the fewest requests sorts them by pack and offset before. */
 export function requestsFor<Part extends Span>(spans: Iterable<Part>): RangeRequest<Part>[] {
   const requests: RangeRequest<Part>[] = [];
   for (const span of spans) {
     const last = requests.at(-1);
     const gap = last && last.pack === span.pack ? span.offset - (last.offset + last.bytes) : -1;
     const end = span.offset + span.bytes;
-    if (last && gap >= 0 && gap <= SMALL_GAP && end - last.offset <= LARGEST_REQUEST) {
+    const isFree = 'local' in span || (last?.parts.some((part) => 'local' in part) ?? false);
+    if (last && !isFree && gap >= 0 && gap <= SMALL_GAP && end - last.offset <= LARGEST_REQUEST) {
       last.bytes = end - last.offset;
       last.parts.push(span);
     } else requests.push({ pack: span.pack, offset: span.offset, bytes: span.bytes, parts: [span] });
@@ -39,10 +41,11 @@ export function requestsFor<Part extends Span>(spans: Iterable<Part>): RangeRequ
 }
 
 /** Spans of which none is larger than a request may be. */
-export function* piecesOf(spans: Iterable<Span>): Generator<Span> {
-  for (const { pack, offset, bytes } of spans) {
-    for (let at = 0; at < bytes; at += LARGEST_REQUEST) {
-      yield { pack, offset: offset + at, bytes: Math.min(LARGEST_REQUEST, bytes - at) };
+export function* piecesOf(spans: Iterable<Span | LocalSpan>): Generator<Span | LocalSpan> {
+  for (const span of spans) {
+    for (let at = 0; at < span.bytes; at += LARGEST_REQUEST) {
+      const piece = { pack: span.pack, offset: span.offset + at, bytes: Math.min(LARGEST_REQUEST, span.bytes - at) };
+      yield 'local' in span ? { ...piece, local: { path: span.local.path, at: span.local.at + at } } : piece;
     }
   }
 }

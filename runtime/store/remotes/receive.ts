@@ -6,6 +6,7 @@ import type { Staged } from '../content.ts';
 import { RemoteFault } from './driver.ts';
 import { corruptOnRemote, isDamage, remoteFailure } from './failure.ts';
 import { Arrival } from './incoming.ts';
+import type { LocalSpans } from './local-spans.ts';
 import { nameOf } from './names.ts';
 import { CHUNKED_FROM } from './pack-format.ts';
 import { receiveByRecipe } from './recipes.ts';
@@ -19,6 +20,7 @@ const WRONG_TWICE = 2;
  * By its own name, or by its recipe: whichever is likelier first. Where one of them is damaged the other may be whole.
  *
  * @param expected how large it is, where that is known
+ * @param here what of large objects lies here already
  * @returns a file that waits for its name, or nothing where the remote has no such object
  * @throws MlpipeError `remote-corrupt`, `remote-unreachable`, `remote-denied`, `remote-failed`
  */
@@ -29,10 +31,11 @@ export async function receiveObject(
   line: Line,
   signal: AbortSignal | undefined,
   onBytes: (bytes: Bytes) => void,
+  here?: LocalSpans,
 ): Promise<Staged | undefined> {
   const loose = () => receiveLoose(store, digest, expected, line, signal, onBytes);
   if (line.chunking === undefined || (expected ?? CHUNKED_FROM) < CHUNKED_FROM) return loose();
-  const byRecipe = () => receiveByRecipe(store, digest, line, signal, onBytes);
+  const byRecipe = () => receiveByRecipe(store, digest, line, signal, onBytes, here);
   let failure: { error: unknown } | undefined;
   for (const way of expected === undefined ? [loose, byRecipe] : [byRecipe, loose]) {
     try {

@@ -4,9 +4,10 @@ import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import type { Staged } from '../content.ts';
 import { corruptOnRemote, notOnRemote } from './failure.ts';
 import { Arrival } from './incoming.ts';
+import { type LocalSpan, type LocalSpans, readLocal } from './local-spans.ts';
 import { nameOf } from './names.ts';
-import { parseRecipe, type Recipe, type Span } from './pack-format.ts';
-import { inOrder, piecesOf, readDescription, readRange, requestsFor } from './ranges.ts';
+import { encodeRecipe, parseRecipe, type Recipe, type Span } from './pack-format.ts';
+import { inOrder, piecesOf, type RangeRequest, readDescription, readRange, requestsFor } from './ranges.ts';
 import type { Line } from './transfer.ts';
 
 /** Ranges of one object under way at once. */
@@ -21,20 +22,27 @@ export function readRecipe(
   return readDescription(line, nameOf('recipes', digest), signal, (content) => parseRecipe(content, digest));
 }
 
-/** The content from `start` on. @throws MlpipeError `remote-lacks` where a pack is gone, and what `readRange` throws */
+/**
+ * The content from `start` on.
+ *
+ * @param here nothing where only the remote is to be believed
+ * @throws MlpipeError `remote-lacks` where a pack is gone, and what `readRange` throws
+ */
 async function* contentBy(
   recipe: Recipe,
   start: Bytes,
   line: Line,
   signal: AbortSignal | undefined,
+  here?: LocalSpans,
 ): AsyncGenerator<Buffer> {
-  const requests = requestsFor(piecesOf(from(recipe.spans, start)));
-  for await (const { request, answer } of inOrder(
-    requests,
-    AHEAD,
-    (each, inner) => readRange(line, each, inner),
-    signal,
-  )) {
+  const wanted = from(recipe.spans, start);
+  const requests = requestsFor(piecesOf(here === undefined ? wanted : here.split(wanted)));
+  const read = async (request: RangeRequest<Span | LocalSpan>, inner: AbortSignal) => {
+    const [first] = request.parts;
+    const local = first && 'local' in first ? await readLocal(first) : undefined;
+    return local ?? readRange(line, request, inner);
+  };
+  for await (const { request, answer } of inOrder(requests, AHEAD, read, signal)) {
     if (answer === undefined) throw notOnRemote(line.driver.address, `pack ${request.pack}`);
     for (const { offset, bytes } of request.parts) {
       const at = offset - request.offset;
@@ -54,6 +62,7 @@ function* from(spans: Iterable<Span>, start: Bytes): Generator<Span> {
 /**
  * Fetches an object by its recipe, from where an earlier try broke off.
  *
+ * @param here what lies here already, and is taken from here
  * @returns a file that waits for its name, or nothing where the remote has no such recipe, or not the packs that it names
  * @throws MlpipeError `remote-corrupt`, `remote-unreachable`, `remote-denied`, `remote-failed`
  */
@@ -63,6 +72,7 @@ export async function receiveByRecipe(
   line: Line,
   signal: AbortSignal | undefined,
   onBytes: (bytes: Bytes) => void,
+  here?: LocalSpans,
 ): Promise<Staged | undefined> {
   const { address } = line.driver;
   const recipe = await readRecipe(line, digest, signal);
@@ -70,16 +80,20 @@ export async function receiveByRecipe(
   if (recipe === 'wrong') throw corruptOnRemote(address, `the recipe of ${digest}`, 'they are no recipe for it');
   const arrival = new Arrival(store, digest, recipe.bytes);
   try {
-    for (let wrong = 0; ; ) {
+    // What is damaged here is no fault of the remote's: after a first time nothing here is believed.
+    for (let [wrong, believed] = [0, here]; ; believed = undefined) {
       if (arrival.bytes > recipe.bytes) arrival.empty();
-      for await (const content of contentBy(recipe, arrival.bytes, line, signal)) {
+      for await (const content of contentBy(recipe, arrival.bytes, line, signal, believed)) {
         arrival.write(content);
         onBytes(content.length);
       }
-      if (arrival.isWhole()) return await arrival.finish();
+      if (arrival.isWhole()) {
+        here?.keep(digest, encodeRecipe(recipe));
+        return await arrival.finish();
+      }
       const found = `${arrival.bytes} bytes have another digest`;
       arrival.empty();
-      wrong += 1;
+      if (believed === undefined) wrong += 1;
       if (wrong >= WRONG_TWICE) throw corruptOnRemote(address, `the object ${digest}`, found);
     }
   } catch (error) {

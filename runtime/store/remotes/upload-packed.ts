@@ -8,6 +8,7 @@ import { chunksOf } from './chunker.ts';
 import { inParallel } from './concurrency.ts';
 import { contentOf } from './driver.ts';
 import { remoteFailure } from './failure.ts';
+import { LocalSpans } from './local-spans.ts';
 import { nameOf } from './names.ts';
 import { contentOfObject, type Named, namedIn, readObject } from './outgoing.ts';
 import { encodeMembers, encodeRecipe, type Span } from './pack-format.ts';
@@ -16,6 +17,8 @@ import { type Line, type Progress, settled } from './transfer.ts';
 import type { Leaving, UploadPlan } from './upload-plan.ts';
 
 export interface PackedUpload {
+  /** The `.mlpipe` folder. */
+  store: string;
   source: ObjectSource;
   line: Line;
   book: PackBook;
@@ -33,7 +36,7 @@ export async function sendPacked(
   upload: PackedUpload,
   { packed, chunked, level, repair }: { packed: Leaving[]; chunked: Leaving[]; level: Leaving[]; repair: boolean },
 ): Promise<Bytes> {
-  const { line, book, plan } = upload;
+  const { source, store, line, book, plan } = upload;
   const small = new Packer(line, book, 'objects');
   const large = new Packer(line, book, 'chunks');
   const recipes: { digest: Digest; bytes: Bytes; places: (PackedPlace | Span)[] }[] = [];
@@ -48,11 +51,12 @@ export async function sendPacked(
   } finally {
     await Promise.all([small.leave(), large.leave()]);
   }
-  const described = recipes.map(({ digest, bytes, places }) => ({
-    name: nameOf('recipes', digest),
-    content: encodeRecipe({ digest, bytes, spans: places.map(spanOf) }),
-    replace: plan.replace.has(digest),
-  }));
+  const described = recipes.map(({ digest, bytes, places }) => {
+    const content = encodeRecipe({ digest, bytes, spans: places.map(spanOf) });
+    // A later version that somebody else sends need not come as a whole.
+    new LocalSpans(store, source).keep(digest, content);
+    return { name: nameOf('recipes', digest), content, replace: plan.replace.has(digest) };
+  });
   for (const [digest, named] of plan.folders) {
     const isDue = repair || level.some(([each]) => each === digest);
     if (!isDue) continue;

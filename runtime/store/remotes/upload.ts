@@ -53,7 +53,8 @@ export async function sendObjects(
   for (let depth = 0; depth <= deepest; depth += 1) {
     const level = waiting.filter(([, known]) => known.depth === depth);
     const { packed, chunked, loose } = divide(source, level, plan, line);
-    if (book) bytes += await sendPacked({ source, line, book, plan, progress }, { packed, chunked, level, repair });
+    if (book)
+      bytes += await sendPacked({ store, source, line, book, plan, progress }, { packed, chunked, level, repair });
     bytes += await sendLoose(source, loose, plan, line, progress);
   }
   for (const name of plan.obsolete) await removed(name, line);
