@@ -71,6 +71,12 @@ export class ContentFolder {
     return this.#files.status(this.path(digest)) !== undefined;
   }
 
+  /** Whether the file is as long as it was when it was stored, and nobody has written to it since. Its content is not read. */
+  isUntouched(digest: Digest, bytes: number): boolean {
+    const status = this.#files.status(this.path(digest));
+    return status?.bytes === bytes && status.modified === BigInt(OBJECT_TIME) * 1_000_000_000n;
+  }
+
   /** Writes content whose digest is known. */
   stage(digest: Digest, content: Uint8Array, durable: boolean): Staged {
     const temporary = this.#temporaryName(this.path(digest));

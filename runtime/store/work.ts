@@ -75,10 +75,14 @@ export class Stager {
         refuseManifest(path, content);
         digest = digestOfBytes(content);
         const hashed = unchanged(source, digest);
-        if (this.#options.pack && content.length <= LARGEST_PACKED) {
+        // A file that was damaged is replaced: it would be read before whatever a pack has.
+        const damaged = this.#isFile(digest) && !this.#objects.isUntouched(digest, content.length);
+        if (this.#options.pack && content.length <= LARGEST_PACKED && !damaged) {
           return this.addContent(digest, content) ? { ...hashed, packed: true } : hashed;
         }
-        if (!this.#isThere(digest)) staged = this.#objects.stage(digest, content, this.#options.durable);
+        if (damaged || !this.#isThere(digest)) {
+          staged = this.#objects.stage(digest, content, this.#options.durable);
+        }
         return staged ? { ...hashed, staged } : hashed;
       }
       staged = await this.#objects.stageCopy(path, this.#options.durable, (copy) => digestOfCopy(path, copy));

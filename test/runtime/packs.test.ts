@@ -142,6 +142,19 @@ describe('a pack', () => {
     assert.equal(fs.readdirSync(inFolder('.mlpipe/damaged')).length, 1);
   });
 
+  it('does not hide a file that was damaged: that is written anew', async () => {
+    const store = open();
+    for (const number of [5, 6]) await store.putBytes(content(number));
+    const damagedPath = inFolder(
+      `.mlpipe/objects/${digestOf(content(5)).slice(7, 9)}/${digestOf(content(5)).slice(9)}`,
+    );
+    fs.chmodSync(damagedPath, 0o644);
+    fs.writeFileSync(damagedPath, 'something else');
+    await store.put(inFolder('many'));
+    assert.deepEqual((await store.verify()).problems, []);
+    assert.equal((await store.read(digestOf(content(5)))).toString(), content(5));
+  });
+
   const broken: Record<string, (bytes: Buffer) => Buffer> = {
     'that is cut short': (bytes) => bytes.subarray(0, -1),
     'that is cut to nothing': () => Buffer.alloc(0),
