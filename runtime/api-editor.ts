@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { relative } from 'node:path';
 import type { Bytes, Digest } from '../grammar/plan/plan.ts';
+import { MlpipeError } from './errors.ts';
 import type { Why } from './execute/why.ts';
 import { isFolder } from './export/contents.ts';
 import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
@@ -9,6 +10,7 @@ import { contextAt, type Project } from './project.ts';
 import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
 import { parseManifest } from './store/manifest.ts';
+import type { Store } from './store/store.ts';
 
 export { decayPath } from './decay/remember.ts';
 export type { KeyDocument, Why } from './execute/why.ts';
@@ -62,13 +64,24 @@ async function contentOf({ store, ledger }: Project, digest: Digest): Promise<Kn
   if (input !== undefined) known.bytes = input.bytes;
   if (input?.rows !== undefined) known.rows = input.rows;
   if (!known.inStore) return known;
+  try {
+    return { ...known, ...(await sizeOf(store, digest)) };
+  } catch (error) {
+    // That it is damaged is said by whoever checks it.
+    if (error instanceof MlpipeError) return known;
+    throw error;
+  }
+}
+
+async function sizeOf(store: Store, digest: Digest): Promise<Pick<KnownContent, 'bytes' | 'files'>> {
   if (await isFolder(store, digest)) {
     const manifest = parseManifest(await store.read(digest));
-    return manifest === undefined ? known : { ...known, bytes: manifest.bytes, files: manifest.files };
+    return manifest === undefined ? {} : { bytes: manifest.bytes, files: manifest.files };
   }
   const path = objectFolder(nodeFileSystem, store.folder).path(digest);
-  const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size;
-  return bytes === undefined ? known : { ...known, bytes };
+  // What is no file of its own lies in a pack, and is small.
+  const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size ?? (await store.read(digest)).length;
+  return { bytes };
 }
 
 /**

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { digestOf } from '../../grammar/plan/canonical.ts';
 import * as api from '../../runtime/api.ts';
 import { PinHistories, type PinOrigin, type PinOwner } from '../../runtime/facts/pin-history.ts';
 
@@ -171,6 +172,12 @@ describe('where a pin comes from', function () {
       const stored = await project.store.put(join(folder, 'rows.csv'));
       fs.mkdirSync(join(folder, 'many'));
       for (const name of ['a', 'b', 'c']) fs.writeFileSync(join(folder, 'many', name), name);
+      // So many small files that the store packs them.
+      for (let file = 0; file < 300; file += 1) fs.writeFileSync(join(folder, 'many', `file ${file}`), `${file}`);
+      const packed = await project.store.put(join(folder, 'many'));
+      fs.rmSync(join(folder, 'many'), { recursive: true });
+      fs.mkdirSync(join(folder, 'many'));
+      for (const name of ['a', 'b', 'c']) fs.writeFileSync(join(folder, 'many', name), name);
       const many = await project.store.put(join(folder, 'many'));
       commit(data(many.digest), 'Many');
       const text = data(stored.digest);
@@ -178,6 +185,18 @@ describe('where a pin comes from', function () {
       const found = await api.pinHistory(project, new PinHistories(), question);
       assert.deepEqual(found.now, { digest: stored.digest, inStore: true, bytes: csv.length });
       assert.deepEqual(found.before, { digest: many.digest, inStore: true, bytes: 3, files: 3 });
+      const one = digestOf('299');
+      const inPack = await api.pinHistory(project, new PinHistories(), { ...question, digest: one });
+      assert.deepEqual(inPack.now, { digest: one, inStore: true, bytes: 3 });
+      assert.ok(!fs.existsSync(join(folder, '.mlpipe', 'objects', one.slice(7, 9), one.slice(9))), 'it is packed');
+      const all = await api.pinHistory(project, new PinHistories(), { ...question, digest: packed.digest });
+      assert.equal(all.now.files, 303);
+      // A folder whose list of files is damaged is still a folder that the store has.
+      const manifest = join(folder, '.mlpipe', 'objects', many.digest.slice(7, 9), many.digest.slice(9));
+      fs.chmodSync(manifest, 0o644);
+      fs.writeFileSync(manifest, fs.readFileSync(manifest, 'utf8').replace('"path":"a"', '"path":"x"'));
+      const damaged = await api.pinHistory(project, new PinHistories(), { ...question, digest: many.digest });
+      assert.deepEqual(damaged.now, { digest: many.digest, inStore: true });
     } finally {
       project.close();
     }
