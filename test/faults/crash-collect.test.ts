@@ -9,7 +9,9 @@ import { openStore } from '../../runtime/store/open.ts';
 import { readIndex } from '../../runtime/store/packs/pack.ts';
 import { CrashFileSystem, crashStates, type Disk } from './crash-filesystem.ts';
 
-const STORE = '/store/.mlpipe';
+/** On a disk in memory. Caches that do not matter are written to a real one beside it, which goes at the end. */
+const FOLDER = fs.mkdtempSync(join(tmpdir(), 'mlpipe-crash-'));
+const STORE = join(FOLDER, '.mlpipe');
 const STATES = 100_000;
 
 /** What had been promised when so many operations were done, and is needed from then on. */
@@ -28,11 +30,7 @@ function random(seed: number): (below: number) => number {
 }
 
 describe('after a loss of power amid puts, packs and collections', () => {
-  let folder = '';
-  before(() => {
-    folder = fs.mkdtempSync(join(tmpdir(), 'mlpipe-crash-'));
-  });
-  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  after(() => fs.rmSync(FOLDER, { recursive: true, force: true }));
 
   it(`in ${STATES.toLocaleString('en-US')} states nothing is corrupt, nothing that was promised is lost, and the store opens`, async function () {
     this.timeout(600_000);
@@ -102,7 +100,7 @@ describe('after a loss of power amid puts, packs and collections', () => {
 
   /** So many small files that they go into a pack. */
   function many(name: number, count: number): string {
-    const path = join(folder, `${name}-${count}`);
+    const path = join(FOLDER, `${name}-${count}`);
     if (fs.existsSync(path)) return path;
     fs.mkdirSync(path);
     for (let file = 0; file < count; file += 1) fs.writeFileSync(join(path, String(file)), `${name} ${file}`);
