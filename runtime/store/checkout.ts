@@ -107,7 +107,7 @@ export class Checkout {
       this.#write(digest, path, mode);
       return;
     }
-    if (this.#source.isMeddled(digest) && hashFile(place.path).digest !== digest) {
+    if (place.meddled && hashFile(place.path).digest !== digest) {
       throw objectCorrupt(digest, place.path, 'was written into since it was stored');
     }
     // A link has the object's own mode, and to a superuser, as which containers run, a read-only mark says nothing: a

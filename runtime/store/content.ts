@@ -27,6 +27,7 @@ export interface Staged {
  * link changes it, so one look tells a meddled object from an untouched one.
  */
 export const OBJECT_TIME = 946_684_800;
+export const OBJECT_NANOSECONDS = BigInt(OBJECT_TIME) * 1_000_000_000n;
 
 /** From this many new files on, one `syncfs` is cheaper than an fsync each. */
 export const BULK = 200;
@@ -74,7 +75,7 @@ export class ContentFolder {
   /** Whether the file is as long as it was when it was stored, and nobody has written to it since. Its content is not read. */
   isUntouched(digest: Digest, bytes: number): boolean {
     const status = this.#files.status(this.path(digest));
-    return status?.bytes === bytes && status.modified === BigInt(OBJECT_TIME) * 1_000_000_000n;
+    return status?.bytes === bytes && status.modified === OBJECT_NANOSECONDS;
   }
 
   /** Writes content whose digest is known. */

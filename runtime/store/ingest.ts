@@ -1,7 +1,7 @@
 /** How files and bytes become objects: read only where they are not known, written only where they are not there. */
 import { join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { BULK, type ContentFolder, OBJECT_TIME, type Staged } from './content.ts';
+import { BULK, type ContentFolder, OBJECT_NANOSECONDS, OBJECT_TIME, type Staged } from './content.ts';
 import { objectMissing } from './errors.ts';
 import { type FileSystem, hasCode, nodeFileSystem } from './filesystem.ts';
 import { isUntouched } from './identity.ts';
@@ -9,7 +9,7 @@ import { LARGEST_PACKED, type StagedPack } from './packs/pack.ts';
 import type { PackFolder } from './packs/packs.ts';
 import { inThreads, isMuch, type Outcome } from './pool.ts';
 import type { ScannedFile } from './scan.ts';
-import type { ObjectSource } from './source.ts';
+import type { ObjectPlace, ObjectSource } from './source.ts';
 import type { StatCache } from './statcache.ts';
 import { fileChanged, type HashedFile, hashFile, type StagedFile, Stager } from './work.ts';
 
@@ -57,11 +57,13 @@ export class Ingest {
    * @param read gets the paths of those that were read, and found to be as the scan had found them
    */
   async store(root: string, files: readonly ScannedFile[], cache: StatCache, read?: Set<string>): Promise<Digest[]> {
+    const present = new Map<Digest, ObjectPlace>();
     const digests = files.map((file) => {
       const digest = cache.get(file.identity);
-      return digest !== undefined && this.#isWhole(digest, file.identity.bytes) ? digest : undefined;
+      const place = digest === undefined ? undefined : this.#wholeAt(digest, file.identity.bytes);
+      if (digest !== undefined && place) present.set(digest, place);
+      return place && digest;
     });
-    const present = digests.filter((digest) => digest !== undefined);
     const absent = files.flatMap((file, index) => (digests[index] === undefined ? [{ ...file, index }] : []));
     const pack = absent.filter(({ identity }) => identity.bytes <= LARGEST_PACKED).length > BULK;
     for (const batch of batches(absent)) {
@@ -88,7 +90,7 @@ export class Ingest {
         digests[scanned.index] = file.digest;
         read?.add(scanned.path);
         remember(cache, file);
-        if (!file.staged && !file.packed) present.push(file.digest);
+        if (!file.staged && !file.packed) present.set(file.digest, this.#placeOf(file.digest));
       });
       this.#packs.publish(packs);
       this.#objects.publish(staged);
@@ -125,7 +127,12 @@ export class Ingest {
 
   /** @param objects what one names stands before it */
   putObjects(objects: readonly { digest: Digest; bytes: Uint8Array }[]): void {
-    const absent = objects.filter(({ digest, bytes }) => !this.#isWhole(digest, BigInt(bytes.length)));
+    const present = new Map<Digest, ObjectPlace>();
+    const absent = objects.filter(({ digest, bytes }) => {
+      const place = this.#wholeAt(digest, BigInt(bytes.length));
+      if (place) present.set(digest, place);
+      return !place;
+    });
     const stager = new Stager(this.#objects, this.#packs, { durable: true, pack: true });
     const staged: Staged[] = [];
     try {
@@ -140,29 +147,22 @@ export class Ingest {
       throw error;
     }
     this.#objects.publish(staged);
-    this.#settle(objects.map(({ digest }) => digest));
+    this.#settle(present);
   }
 
   /** Of objects that were found in place: makes sure that their names survive a loss of power. */
-  #settle(present: readonly Digest[]): void {
-    const loose: Digest[] = [];
-    const files = new Set<string>();
-    for (const digest of present) {
-      const place = this.#source.locate(digest);
-      if (!place) throw objectMissing(digest);
-      if (place.alone) loose.push(digest);
-      files.add(place.path);
-    }
+  #settle(present: ReadonlyMap<Digest, ObjectPlace>): void {
+    const loose = [...present].flatMap(([digest, { alone }]) => (alone ? [digest] : []));
     this.#objects.publish([], loose);
-    if (loose.length < present.length) this.#packs.settle();
-    for (const path of files) this.#freshen(path);
+    if (loose.length < present.size) this.#packs.settle();
+    for (const path of new Set([...present.values()].map((place) => place.path))) this.#freshen(path);
   }
 
   /** A collection spares what was found in place lately like what was written lately. */
   #freshen(path: string): void {
     const status = this.#files.status(path);
     // What was written into since must go on showing it.
-    if (!status || status.modified !== BigInt(OBJECT_TIME) * 1_000_000_000n) return;
+    if (!status || status.modified !== OBJECT_NANOSECONDS) return;
     if (Date.now() - Number(status.changed / 1_000_000n) < FRESH) return;
     try {
       this.#files.freshen(path, OBJECT_TIME);
@@ -172,9 +172,16 @@ export class Ingest {
     }
   }
 
-  /** There, with the right size and untouched since it was written: an object that is not is written again. */
-  #isWhole(digest: Digest, bytes: bigint): boolean {
-    return this.#source.size(digest) === Number(bytes) && !this.#source.isMeddled(digest);
+  /** Where it is with the right size and untouched since it was written: an object that is not is written again. */
+  #wholeAt(digest: Digest, bytes: bigint): ObjectPlace | undefined {
+    const place = this.#source.locate(digest);
+    return place?.bytes === Number(bytes) && !place.meddled ? place : undefined;
+  }
+
+  #placeOf(digest: Digest): ObjectPlace {
+    const place = this.#source.locate(digest);
+    if (!place) throw objectMissing(digest);
+    return place;
   }
 }
 

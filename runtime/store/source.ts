@@ -1,7 +1,7 @@
 /** Where objects come from: files of their own, and packs. */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import { Trash } from './collection/trash.ts';
-import { type ContentFolder, OBJECT_TIME } from './content.ts';
+import { type ContentFolder, OBJECT_NANOSECONDS } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
 import { objectFolder, packFolder } from './layout.ts';
@@ -10,8 +10,6 @@ import type { PackFolder } from './packs/packs.ts';
 export interface ObjectSource {
   has(digest: Digest): boolean;
   size(digest: Digest): Bytes | undefined;
-  /** Whether a program has written into the object since it was stored. One look; its content is not read. */
-  isMeddled(digest: Digest): boolean;
   /** The first bytes, enough to tell a manifest; all of an object that may be one. */
   head(digest: Digest): Buffer | undefined;
   /** The content as it lies there, unchecked. */
@@ -27,6 +25,8 @@ export interface ObjectPlace {
   bytes: Bytes;
   /** Whether the file holds nothing else, so that it may be copied or linked as a whole. */
   alone: boolean;
+  /** Whether a program has written into the file since it was stored, as far as a look at it tells. */
+  meddled: boolean;
 }
 
 /** A manifest is never larger; see `LARGE`. */
@@ -62,12 +62,6 @@ export class StoredObjects implements ObjectSource {
     return this.locate(digest)?.bytes;
   }
 
-  isMeddled(digest: Digest): boolean {
-    const place = this.locate(digest);
-    const modified = place && this.#files.status(place.path)?.modified;
-    return modified !== undefined && modified !== BigInt(OBJECT_TIME) * 1_000_000_000n;
-  }
-
   head(digest: Digest): Buffer | undefined {
     const place = this.locate(digest);
     if (!place) return undefined;
@@ -92,8 +86,11 @@ export class StoredObjects implements ObjectSource {
 
   #look(digest: Digest): ObjectPlace | undefined {
     const path = this.#loose.path(digest);
-    const bytes = this.#files.status(path)?.bytes;
-    if (bytes !== undefined) return { path, offset: 0, bytes, alone: true };
+    const status = this.#files.status(path);
+    if (status) {
+      const { bytes, modified } = status;
+      return { path, offset: 0, bytes, alone: true, meddled: modified !== OBJECT_NANOSECONDS };
+    }
     const packed = this.#packs.find(digest);
     return packed && { ...packed, alone: false };
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
-import { OWNER } from '../content.ts';
+import { OBJECT_NANOSECONDS, OWNER } from '../content.ts';
 import { readFailure } from '../errors.ts';
 import { type FileSystem, hasCode } from '../filesystem.ts';
 import { Writes } from '../writes.ts';
@@ -13,6 +13,14 @@ export interface Packed {
   path: string;
   offset: Bytes;
   bytes: Bytes;
+  /** Whether the pack was written into before it was first looked at. What is read of it is hashed anyway. */
+  meddled: boolean;
+}
+
+interface KnownPack {
+  /** Nothing where it is damaged. */
+  index: PackIndex | undefined;
+  meddled: boolean;
 }
 
 const SUFFIX = '.pack';
@@ -27,8 +35,8 @@ export class PackFolder {
   readonly #tag = randomBytes(8).toString('hex');
   #counter = 0;
   #made = false;
-  /** By name; `undefined` for a damaged one. */
-  readonly #indexes = new Map<string, PackIndex | undefined>();
+  /** By name. */
+  readonly #known = new Map<string, KnownPack>();
   #looked = false;
   /** Whether every name that is known is on the disk. */
   #settled = false;
@@ -48,7 +56,7 @@ export class PackFolder {
 
   /** @param fresh whether packs are looked for that another process has added since the last look */
   find(digest: Digest, fresh = true): Packed | undefined {
-    if (!fresh && this.#looked && this.#indexes.size === 0) return undefined;
+    if (!fresh && this.#looked && this.#known.size === 0) return undefined;
     const wanted = Buffer.from(digest.slice('sha256:'.length), 'hex');
     return this.#findAmong(wanted) ?? (this.#refresh(fresh) ? this.#findAmong(wanted) : undefined);
   }
@@ -56,7 +64,7 @@ export class PackFolder {
   /** Every pack there is, damaged ones too. */
   *all(): Generator<{ name: string; path: string; index: PackIndex | undefined }> {
     this.#refresh(true);
-    for (const [name, index] of [...this.#indexes]) yield { name, path: this.path(name), index };
+    for (const [name, { index }] of [...this.#known]) yield { name, path: this.path(name), index };
   }
 
   begin(): PackWriter {
@@ -102,7 +110,7 @@ export class PackFolder {
 
   /** Looks at everything anew, as after packs were taken away. */
   forget(): void {
-    this.#indexes.clear();
+    this.#known.clear();
     this.#looked = false;
     this.#listed = undefined;
   }
@@ -116,9 +124,9 @@ export class PackFolder {
   }
 
   #findAmong(wanted: Buffer): Packed | undefined {
-    for (const [name, index] of this.#indexes) {
+    for (const [name, { index, meddled }] of this.#known) {
       const place = index?.find(wanted);
-      if (place) return { path: this.path(name), ...place };
+      if (place) return { path: this.path(name), ...place, meddled };
     }
     return undefined;
   }
@@ -137,10 +145,11 @@ export class PackFolder {
       names = [];
     }
     const packs = new Set(names.flatMap((each) => /^([0-9a-f]{64})\.pack$/.exec(each)?.[1] ?? []));
-    for (const name of this.#indexes.keys()) if (!packs.has(name)) this.#indexes.delete(name);
+    for (const name of this.#known.keys()) if (!packs.has(name)) this.#known.delete(name);
     for (const name of packs) {
-      if (this.#indexes.has(name)) continue;
-      this.#indexes.set(name, readIndex(this.#files, this.path(name), name));
+      if (this.#known.has(name)) continue;
+      const meddled = this.#files.status(this.path(name))?.modified !== OBJECT_NANOSECONDS;
+      this.#known.set(name, { index: readIndex(this.#files, this.path(name), name), meddled });
       this.#settled = false;
     }
     const settled = changed !== undefined && changed < BigInt(Date.now()) * 1_000_000n - RACY;

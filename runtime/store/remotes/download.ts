@@ -154,13 +154,13 @@ class Download {
       [files, false],
     ] as const) {
       for (const wanted of list) {
-        const here = this.#source.has(wanted.digest);
-        if (here && !this.#source.isMeddled(wanted.digest)) {
+        const here = this.#source.locate(wanted.digest);
+        if (here && !here.meddled) {
           this.#present += 1;
           this.#here.add(wanted.digest);
           const named = folder ? namedIn(this.#source.head(wanted.digest)) : undefined;
           if (named) goOn(named);
-        } else absent.push({ wanted, folder, meddled: here });
+        } else absent.push({ wanted, folder, meddled: here !== undefined });
       }
     }
     this.#progress.begin(
