@@ -65,7 +65,7 @@ export class StoredObjects implements ObjectSource {
   head(digest: Digest): Buffer | undefined {
     const place = this.locate(digest);
     if (!place) return undefined;
-    return place.bytes <= HEAD ? this.read(digest)?.content : this.#part({ ...place, bytes: BEGINNING });
+    return place.bytes <= HEAD ? this.read(digest)?.content : this.#part(place, BEGINNING);
   }
 
   read(digest: Digest): { content: Buffer; path: string } | undefined {
@@ -95,9 +95,9 @@ export class StoredObjects implements ObjectSource {
     return packed && { ...packed, alone: false };
   }
 
-  #part({ path, offset, bytes, alone }: ObjectPlace): Buffer | undefined {
+  #part({ path, offset, bytes, alone }: ObjectPlace, wanted = bytes): Buffer | undefined {
     try {
-      return alone && bytes <= HEAD ? this.#files.read(path) : this.#files.readPart(path, offset, bytes);
+      return alone && wanted === bytes ? this.#files.read(path) : this.#files.readPart(path, offset, wanted);
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw readFailure(path, error);

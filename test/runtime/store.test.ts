@@ -6,9 +6,11 @@ import fc from 'fast-check';
 import { canonicalJson, digestOf, digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
+import { nodeFileSystem } from '../../runtime/store/filesystem.ts';
 import { type FileIdentity, isSettled } from '../../runtime/store/identity.ts';
 import { buildManifest, checkEntries, LARGE, type ManifestEntry, parseManifest } from '../../runtime/store/manifest.ts';
 import { openStore } from '../../runtime/store/open.ts';
+import { objectSource } from '../../runtime/store/source.ts';
 import { StatCache } from '../../runtime/store/statcache.ts';
 import { hashFile } from '../../runtime/store/work.ts';
 
@@ -82,6 +84,17 @@ describe('the store', () => {
     assert.ok(fs.statSync(inFolder('copy')).blocks * 512 < 8 * 2 ** 20);
     assert.equal(hashFile(inFolder('copy')).digest, stored.digest);
     assert.deepEqual((await store.verify()).problems, []);
+  });
+
+  it('reads no more than the beginning of a large object to tell whether it is a folder', function () {
+    if (process.platform === 'win32') this.skip();
+    open();
+    const digest = digestOf('of something very long');
+    const file = fs.openSync(objectPath(digest), 'w');
+    // Longer than any buffer may be, and all of it a hole.
+    fs.ftruncateSync(file, 2 ** 40);
+    fs.closeSync(file);
+    assert.equal(objectSource(nodeFileSystem, inFolder('.mlpipe')).head(digest)?.length, 4096);
   });
 
   it('lays a folder out as it was: names, content, executable files, links', async () => {
