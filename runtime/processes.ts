@@ -29,6 +29,11 @@ export function isAlive(process: ProcessIdentity, silence: number, patience: num
   return process.start === '' || start === '' || process.start === start;
 }
 
+/** Whether a process of this machine, of which no more is known than its number, runs; a zombie does not. */
+export function isRunning(pid: number): boolean {
+  return processStart(pid) !== null;
+}
+
 let boot: string | undefined;
 
 /** Tells one start of the machine from the next. */

@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { processStart } from '../processes.ts';
+import { isRunning } from '../processes.ts';
 import { writeFailure } from './errors.ts';
 import { type FileSystem, hasCode } from './filesystem.ts';
 import { Writes } from './writes.ts';
@@ -235,7 +235,7 @@ export function sweepTemporaryFolder(files: FileSystem, folder: string): void {
     const [machine, process] = name.split('-');
     if (!status) continue;
     const age = Date.now() - Number(status.changed / 1_000_000n);
-    if (age <= HOUR || (age <= 24 * HOUR && (machine !== MACHINE || processStart(Number(process)) !== null))) continue;
+    if (age <= HOUR || (age <= 24 * HOUR && (machine !== MACHINE || isRunning(Number(process))))) continue;
     try {
       files.unlink(path);
     } catch (error) {

@@ -54,7 +54,6 @@ class LocalStore implements Store {
   readonly #files: FileSystem;
   readonly #objects: ContentFolder;
   readonly #packs: PackFolder;
-  readonly #trash: Trash;
   readonly #source: ObjectSource;
   readonly #ingest: Ingest;
   #session: Session | undefined;
@@ -65,8 +64,8 @@ class LocalStore implements Store {
     this.#files = files;
     this.#objects = objectFolder(files, folder);
     this.#packs = packFolder(files, folder);
-    this.#trash = new Trash(files, folder, this.#objects, this.#packs);
-    this.#source = new StoredObjects(files, this.#objects, this.#packs, this.#trash);
+    const trash = new Trash(files, folder, this.#objects, this.#packs);
+    this.#source = new StoredObjects(files, this.#objects, this.#packs, trash);
     this.#ingest = new Ingest(files, folder, this.#objects, this.#packs, this.#source);
   }
 

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import type Sqlite from 'better-sqlite3';
 import { MlpipeError } from '../../errors.ts';
+import { isRunning } from '../../processes.ts';
 import { hasCode } from '../../store/filesystem.ts';
 
 export interface Exclusive {
@@ -105,15 +106,6 @@ function ownerOf(path: string): number {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return 0;
     throw error;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
   }
 }
 

@@ -6,6 +6,7 @@ import { createHash, type Hash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
+import { isRunning } from '../../processes.ts';
 import { OBJECT_TIME, OWNER, type Staged } from '../content.ts';
 import { writeFailure } from '../errors.ts';
 import { hasCode, nodeFileSystem } from '../filesystem.ts';
@@ -129,14 +130,5 @@ function partialName(hexadecimal: string): string {
 function isLeft(name: string): boolean {
   const [machine, process] = name.split('-');
   const [ownMachine] = OWNER.split('-');
-  return machine === ownMachine && !isAlive(Number(process));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
+  return machine === ownMachine && !isRunning(Number(process));
 }

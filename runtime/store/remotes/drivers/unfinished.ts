@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Bytes } from '../../../../grammar/plan/plan.ts';
+import { isRunning } from '../../../processes.ts';
 import { OWNER } from '../../content.ts';
 import { hasCode, nodeFileSystem } from '../../filesystem.ts';
 
@@ -135,16 +136,7 @@ function isLeft(name: string): boolean {
   const [ownMachine] = OWNER.split('-');
   if (machine !== ownMachine) return false;
   if (Number(pid) === process.pid) return ![...active].some((path) => path.endsWith(name));
-  return !isAlive(Number(pid));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
+  return !isRunning(Number(pid));
 }
 
 function read(path: string): Unfinished | undefined {
