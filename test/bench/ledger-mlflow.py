@@ -88,7 +88,8 @@ database.commit()
 database.execute("ANALYZE")
 database.commit()
 database.close()
-print(f"METRIC:MLflow {mlflow.__version__}, its database:{os.path.getsize(path) / 2**20}:MiB")
+print(f"PEER:MLflow:{mlflow.__version__}")
+print(f"METRIC:MLflow, its database:{os.path.getsize(path) / 2**20}:MiB")
 
 
 def search(condition):
@@ -116,8 +117,8 @@ def ask(name, question, objects, seconds):
         if time.perf_counter() > end:
             break
     times.sort()
-    print(f"METRIC:MLflow {mlflow.__version__}, {name}, p50:{times[len(times) // 2]}:ms")
-    print(f"METRIC:MLflow {mlflow.__version__}, {name}, p95:{times[int(len(times) * 0.95)]}:ms")
+    print(f"METRIC:MLflow, {name}, p50:{times[len(times) // 2]}:ms")
+    print(f"METRIC:MLflow, {name}, p95:{times[int(len(times) * 0.95)]}:ms")
 
 
 ask("a model → what is behind it", behind, sample_models, 60)

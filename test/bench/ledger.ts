@@ -24,21 +24,18 @@ import { verifyProject } from '../../runtime/ledger/verify/verify.ts';
 import { type FileSystem, nodeFileSystem } from '../../runtime/store/filesystem.ts';
 import { openStore } from '../../runtime/store/open.ts';
 import { recordOf } from '../runtime/records.ts';
+import { median, metric, missing } from './report.ts';
 
 const MILLION = Number(process.env.LEDGER_RECORDS ?? 1_000_000);
 const VERIFIED = Math.min(100_000, MILLION);
 const root = fs.mkdtempSync(join(process.env.MLPIPE_BENCH_FOLDER ?? tmpdir(), 'mlpipe-bench-ledger-'));
 const keys = join(root, 'keys');
 
-function report(name: string, value: number, unit: string): void {
-  console.log(`METRIC:${name}:${value}:${unit}`);
-}
-
 /** The middle and the 95th of a hundred. */
-function quantiles(name: string, times: number[]): void {
+function quantiles(name: string, times: number[], target?: string): void {
   const sorted = times.toSorted((one, other) => one - other);
-  report(`${name}, p50`, sorted[Math.floor(sorted.length / 2)] ?? Number.NaN, 'ms');
-  report(`${name}, p95`, sorted[Math.floor(sorted.length * 0.95)] ?? Number.NaN, 'ms');
+  metric(`${name}, p50`, median(times), 'ms', target);
+  metric(`${name}, p95`, sorted[Math.floor(sorted.length * 0.95)] ?? Number.NaN, 'ms', target);
 }
 
 async function timed<Result>(work: () => Promise<Result> | Result): Promise<{ ms: number; result: Result }> {
@@ -65,10 +62,11 @@ async function appending(): Promise<void> {
         for (let number = 0; number < count; number += 1) await ledger.append(recordOf({ reason: `number ${number}` }));
       });
       ledger.close();
-      report(
+      metric(
         `append ${count.toLocaleString('en-US')}, ${signed ? 'signed and logged' : 'neither signed nor logged'}, ${how}`,
         count / (ms / 1000),
         'records/s',
+        signed && files === unsynced ? '≥ 2,000 records/s' : undefined,
       );
       fs.rmSync(place, { recursive: true });
     }
@@ -165,26 +163,31 @@ async function verifying(): Promise<void> {
   const ledger = openLedger(folder);
   const { ms, result } = await timed(() => verifyProject(place, store, ledger));
   if (!result.ok || result.records !== VERIFIED) throw new Error(JSON.stringify(result).slice(0, 400));
-  report(`verify ${VERIFIED.toLocaleString('en-US')} records, each signed and logged`, ms / 1000, 's');
-  report('verify', VERIFIED / (ms / 1000), 'records/s');
+  metric(`verify ${VERIFIED.toLocaleString('en-US')} records, each signed and logged`, ms / 1000, 's');
+  metric('verify', VERIFIED / (ms / 1000), 'records/s');
   ledger.close();
   store.close();
   fs.rmSync(place, { recursive: true });
 }
 
-async function asking(): Promise<void> {
+/** The two questions that MLflow is asked, too. */
+const [UP, DOWN] = ['a model → what is behind it', 'data → what came of it'] as const;
+
+/** Answers the median of each question, in milliseconds. */
+async function asking(): Promise<ReadonlyMap<string, number>> {
+  const typical = new Map<string, number>();
   const folder = join(root, 'large');
   openStore(folder).close();
   const sample = fill(folder, MILLION, undefined);
   const number = MILLION.toLocaleString('en-US');
   const first = await timed(() => openLedger(folder));
-  report(`open ${number} records without an index`, first.ms / 1000, 's');
+  metric(`open ${number} records without an index`, first.ms / 1000, 's');
   first.result.close();
-  report('the index', fs.statSync(join(folder, 'index.sqlite')).size / 2 ** 20, 'MiB');
+  metric('the index', fs.statSync(join(folder, 'index.sqlite')).size / 2 ** 20, 'MiB');
   // The first opening after the folders have come to rest remembers that; from then on they are not listed.
   await new Promise((resume) => setTimeout(resume, 2500));
   const second = await timed(() => openLedger(folder));
-  report(`open ${number} records when the folders have come to rest`, second.ms, 'ms');
+  metric(`open ${number} records when the folders have come to rest`, second.ms, 'ms');
   second.result.close();
   const opened: number[] = [];
   for (let round = 0; round < 10; round += 1) {
@@ -197,13 +200,14 @@ async function asking(): Promise<void> {
   const ask = async (name: string, objects: readonly Digest[], look: (object: Digest) => unknown): Promise<void> => {
     const times: number[] = [];
     for (const object of objects) times.push((await timed(() => look(object))).ms);
-    quantiles(name, times);
+    quantiles(name, times, '≤ 10 ms');
+    typical.set(name, median(times));
   };
-  await ask('a model → what is behind it', sample.models, (model) => {
+  await ask(UP, sample.models, (model) => {
     const { nodes } = lineage(ledger, ledger.resolve(model.slice(7, 27)), { direction: 'up' });
     if (!nodes.some(({ kind }) => kind === 'data')) throw new Error('The data is not behind the model.');
   });
-  await ask('data → what came of it', sample.data, (data) => {
+  await ask(DOWN, sample.data, (data) => {
     const { nodes } = lineage(ledger, data, { direction: 'down' });
     if (nodes.filter(({ kind }) => kind === 'model').length !== GROUP - 2) throw new Error('Models are missing.');
   });
@@ -211,17 +215,16 @@ async function asking(): Promise<void> {
   await ask('a step’s newest record', sample.data, () => ledger.resolve('test'));
   ledger.close();
   fs.rmSync(folder, { recursive: true });
+  return typical;
 }
 
 // ---------------------------------------------------------------- MLflow
 
 /** The same runs, models and data in MLflow's tracking store (SQLite), asked the same two questions by its own client. */
-function besideMlflow(): void {
+function besideMlflow(own: ReadonlyMap<string, number>): void {
   const python = process.env.MLPIPE_BENCH_MLFLOW ?? 'python3';
   if (spawnSync(python, ['-c', 'import mlflow']).status !== 0) {
-    console.log(
-      'MLflow is not installed here: its figures are left out (MLPIPE_BENCH_MLFLOW names a Python that has it).',
-    );
+    missing('MLflow', 'it is not installed; MLPIPE_BENCH_MLFLOW names a Python that has it');
     return;
   }
   const script = fileURLToPath(new URL('ledger-mlflow.py', import.meta.url));
@@ -231,6 +234,10 @@ function besideMlflow(): void {
   });
   process.stdout.write(stdout);
   if (status !== 0) throw new Error(stderr.slice(-2000));
+  for (const question of [UP, DOWN]) {
+    const [, theirs] = new RegExp(`^METRIC:MLflow, ${question}, p50:([^:]+):ms$`, 'm').exec(stdout) ?? [];
+    metric(`${question}, mlpipe's time against MLflow's`, (own.get(question) ?? Number.NaN) / Number(theirs), 'x');
+  }
 }
 
 try {
@@ -238,8 +245,7 @@ try {
   fs.writeFileSync(join(root, 'warm'), randomBytes(2 ** 20));
   await appending();
   await verifying();
-  await asking();
-  besideMlflow();
+  besideMlflow(await asking());
 } finally {
   fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
