@@ -28,17 +28,19 @@ export interface Start {
 /** How podman and docker end where not the program but they have failed. */
 export const RUNTIME_FAILED = 125;
 
+/** An image that is there, and what runs it. */
+export interface OpenImage {
+  container: Omit<ProgramContainer, 'readOnly'>;
+  evidence: Record<string, unknown>;
+}
+
 /**
  * The runtime and the image, made to be there, and what the record says of both.
  *
  * @param onPull the image has to be fetched first
  * @throws MlpipeError as `requireRuntime` and `ensureImage`
  */
-export async function openImage(
-  plan: ImagePlan,
-  signal: AbortSignal,
-  onPull: () => void,
-): Promise<{ container: Omit<ProgramContainer, 'readOnly'>; evidence: Record<string, unknown> }> {
+export async function openImage(plan: ImagePlan, signal: AbortSignal, onPull: () => void): Promise<OpenImage> {
   const runtime = await requireRuntime();
   const image = await ensureImage(runtime, plan, { environment: process.env, signal, onPull });
   return {

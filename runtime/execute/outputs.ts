@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Digest, StepPlan } from '../../grammar/plan/plan.ts';
 import type { RecordedOutput } from '../ledger/record.ts';
+import type { StepContext } from './step-context.ts';
 import type { PipelineContext } from './world.ts';
 
 /**
@@ -44,6 +45,21 @@ export async function layOutputs(
     renameSync(temporary, place);
   }
   return replaced;
+}
+
+/** Puts outputs where they belong, and says what had to make room. */
+export async function putInPlace(
+  context: StepContext,
+  step: StepPlan,
+  outputs: Readonly<Record<string, RecordedOutput>>,
+): Promise<void> {
+  for (const { path, digest } of await layOutputs(context, step, outputs)) {
+    context.emit({
+      type: 'step-warning',
+      step: step.name,
+      message: `${path} held something else, which is now kept in the store as ${digest}.`,
+    });
+  }
 }
 
 /** Where the models of a pipeline lie: `.mlpipe/outputs/digits.mlpipe/`. */

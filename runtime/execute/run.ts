@@ -13,16 +13,11 @@ import type { Conditions } from './conditions.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
 import { acquireLease } from './lease.ts';
+import { putInPlace } from './outputs.ts';
 import { type Slots, schedule } from './scheduler.ts';
-import {
-  environmentOf,
-  locationOf,
-  type Provenance,
-  putInPlace,
-  runStep,
-  type StepContext,
-  TODO_GATE,
-} from './step.ts';
+import { runStep } from './step.ts';
+import { environmentOf, locationOf, type Provenance, type StepContext } from './step-context.ts';
+import { TODO_GATE } from './training-step.ts';
 import type { PipelineContext } from './world.ts';
 
 export interface RunOptions {
