@@ -4,11 +4,11 @@ import { relative } from 'node:path';
 import type { Bytes, Digest } from '../grammar/plan/plan.ts';
 import { MlpipeError } from './errors.ts';
 import type { Why } from './execute/why.ts';
-import { isFolder } from './export/contents.ts';
 import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
 import { contextAt, type Project } from './project.ts';
 import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
+import { isFolder } from './store/listing.ts';
 import { parseManifest } from './store/manifest.ts';
 import type { Store } from './store/store.ts';
 

@@ -4,10 +4,10 @@ import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import { digestSource } from '../execute/inputs.ts';
-import { filesOf } from '../export/contents.ts';
 import { git } from '../ledger/git.ts';
 import { nodeFileSystem } from '../store/filesystem.ts';
 import { objectFolder } from '../store/layout.ts';
+import { filesOf } from '../store/listing.ts';
 import type { Store } from '../store/store.ts';
 import { hashFile } from '../store/work.ts';
 

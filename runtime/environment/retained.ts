@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import { filesOf } from '../export/contents.ts';
 import type { RetainedItem, RunRecord } from '../ledger/record.ts';
+import { filesOf } from '../store/listing.ts';
 import type { Store } from '../store/store.ts';
 
 /** Where a project keeps such bytes, and what its records say of them. */

@@ -4,8 +4,8 @@ import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedInput, StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { planOf } from '../reproduce/recorded.ts';
+import { firstBytes, isFolder } from '../store/listing.ts';
 import { aboutPath, readAbout } from './about.ts';
-import { firstBytes, isFolder } from './contents.ts';
 import type { DescribedData } from './croissant.ts';
 import { plainName } from './names.ts';
 

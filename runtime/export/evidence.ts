@@ -9,8 +9,8 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import type { KeptVerdict } from '../reproduce/keep.ts';
 import { ancestors, evaluationsOf, planOf } from '../reproduce/recorded.ts';
+import { type ContentFile, filesOf, isFolder } from '../store/listing.ts';
 import { findVersions } from '../versions/find.ts';
-import { type ContentFile, filesOf, isFolder } from './contents.ts';
 
 export interface Evidence {
   /** The version of the mlpipe that writes the document, not of the one that ran the step. */

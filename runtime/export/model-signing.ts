@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
-import type { ContentFile } from './contents.ts';
+import type { ContentFile } from '../store/listing.ts';
 import { type Envelope, envelopeOf, IN_TOTO_PAYLOAD, publicKeyDigest, type SigningKey } from './envelope.ts';
 import { type Evidence, modelFiles } from './evidence.ts';
 import type { Statement } from './in-toto.ts';

@@ -1,8 +1,8 @@
 /** What a reproduction needs and is not here, fetched from the project's default remote. */
 import { MlpipeError } from '../errors.ts';
+import { namedBy, retainedBy } from '../ledger/named.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { namedBy, retainedBy } from '../share/named.ts';
 import type { SupplyOptions } from '../share/supply.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
 import { modelOf } from './recorded.ts';

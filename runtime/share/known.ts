@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import type { RemoteKnowledge } from '../ledger/verify/objects.ts';
 import type { NamesCache } from '../store/remotes/catalogue.ts';
 import { readSettings, remoteOf } from '../store/remotes/settings.ts';
 
@@ -32,11 +33,6 @@ export function knownOnRemote(store: string, remote: string): ReadonlySet<string
 
 export function forgetRemote(store: string, remote: string): void {
   fs.rmSync(pathOf(store, remote), { force: true });
-}
-
-export interface RemoteKnowledge {
-  name: string;
-  has(digest: Digest): boolean;
 }
 
 /** Of the default remote, where there is one. Damaged settings are told by whoever uses them. */

@@ -1,6 +1,7 @@
 /** Brings back from the remotes what the store has lost or what was damaged in it. */
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
+import { namedBy } from '../ledger/named.ts';
 import type { Project } from '../project.ts';
 import { fetchObjects } from '../store/remotes/download.ts';
 import { isMade } from '../store/remotes/format.ts';
@@ -8,7 +9,6 @@ import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/setti
 import { openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
 import type { StoreProblem } from '../store/store.ts';
 import { orCancelled } from './cancelled.ts';
-import { namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
 export interface Repair {

@@ -27,8 +27,9 @@ import type { PackFolder } from './packs/packs.ts';
 import { isExecutable, type Scan, type ScannedFile, scanFolder } from './scan.ts';
 import { type ObjectSource, StoredObjects } from './source.ts';
 import { StatCache } from './statcache.ts';
-import type { Store, Stored, StoreProblem, StoreVerification } from './store.ts';
+import type { Selection, Store, Stored, StoreProblem, StoreVerification } from './store.ts';
 import { verifyObjects } from './verify.ts';
+import { verifySome } from './verify-some.ts';
 import { fileChanged } from './work.ts';
 
 export interface StoreOptions {
@@ -146,7 +147,8 @@ class LocalStore implements Store {
     else checkout.file({ digest }, whole);
   }
 
-  async verify(): Promise<StoreVerification> {
+  async verify(selection?: Selection): Promise<StoreVerification> {
+    if (selection) return verifySome(this, this.#files, this.#objects, this.#source, selection);
     return verifyObjects(this.#files, this.#objects, this.#packs, this.#source);
   }
 

@@ -23,8 +23,12 @@ export interface Store {
   read(digest: Digest): Promise<Buffer>;
   /** Lays a file or a folder at `destination`; read-only links where `writable` is not set. */
   checkout(digest: Digest, destination: string, options?: { writable?: boolean }): Promise<void>;
-  /** Re-hashes every object. */
-  verify(): Promise<StoreVerification>;
+  /**
+   * Re-hashes every object, or those that are selected.
+   *
+   * @throws the selection's signal's reason, where it is aborted
+   */
+  verify(selection?: Selection): Promise<StoreVerification>;
   /**
    * Takes away what nothing needs, while others may go on writing.
    *
@@ -34,6 +38,14 @@ export interface Store {
   /** Moves what `verify` has found damaged to a folder that nothing reads, so that it can be brought back whole. */
   setAside(problems: readonly StoreProblem[]): void;
   close(): void;
+}
+
+/** Some of the objects: these, and of folders every file. */
+export interface Selection {
+  digests: Iterable<Digest>;
+  signal?: AbortSignal;
+  /** Told how many files have been read, of how many. */
+  onProgress?: (done: number, total: number) => void;
 }
 
 export interface StoreVerification {
@@ -47,5 +59,15 @@ export interface StoreProblem {
   digest: Digest;
   /** `missing`: a folder names it. `pack`: a file that holds many objects cannot be read; the digest is its name. */
   problem: 'missing' | 'corrupt' | 'unreadable' | 'pack';
+  path?: string;
+  /** Of a selection. */
+  of?: Selected;
+}
+
+/** Why an object belongs to a selection. */
+export interface Selected {
+  /** That which was selected. */
+  digest: Digest;
+  /** Of a file in it, relative to it, and empty where it is a file itself; nothing where a part of its listing is meant. */
   path?: string;
 }

@@ -8,7 +8,7 @@ import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as api from '../../runtime/api.ts';
 import { probe } from '../../runtime/environment/probe.ts';
-import { namedBy } from '../../runtime/share/named.ts';
+import { namedBy } from '../../runtime/ledger/named.ts';
 import { push } from '../../runtime/share/push.ts';
 import { addRemote } from '../../runtime/share/remotes.ts';
 import { TemporaryProject } from './project.ts';

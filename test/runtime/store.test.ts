@@ -184,6 +184,42 @@ describe('the store', () => {
     assert.deepEqual((await store.verify()).problems, []);
   });
 
+  it('reads again what is selected and every file behind it, and leaves alone what is not', async () => {
+    const store = open();
+    fs.mkdirSync(inFolder('data'));
+    for (const name of ['a', 'b', 'c']) fs.writeFileSync(inFolder(`data/${name}`), name);
+    const data = await store.put(inFolder('data'));
+    const file = await store.putBytes('file');
+    const other = await store.putBytes('other');
+    const digests = [data.digest, file.digest];
+    const progress: [number, number][] = [];
+    const whole = await store.verify({ digests, onProgress: (...each) => progress.push(each) });
+    const manifest = (await store.read(data.digest)).length;
+    assert.deepEqual(whole, { objects: 5, bytes: manifest + 'abcfile'.length, problems: [] });
+    assert.deepEqual(progress, [
+      [0, 4],
+      [4, 4],
+    ]);
+
+    damage(other.digest, () => Buffer.from('others'));
+    damage(file.digest, () => Buffer.from('FILE'));
+    damage(digestOf('a'), () => Buffer.from('A'));
+    fs.rmSync(objectPath(digestOf('c')));
+    const gone = digestOf('gone');
+    assert.deepEqual(await store.verify({ digests: [gone, ...digests] }), {
+      objects: 6,
+      bytes: manifest + 'b'.length,
+      problems: [
+        { digest: gone, problem: 'missing', of: { digest: gone, path: '' } },
+        { digest: digestOf('c'), problem: 'missing', of: { digest: data.digest, path: 'c' } },
+        { digest: digestOf('a'), problem: 'corrupt', of: { digest: data.digest, path: 'a' } },
+        { digest: file.digest, problem: 'corrupt', of: { digest: file.digest, path: '' } },
+      ],
+    });
+    const signal = AbortSignal.abort(new Error('enough'));
+    await assert.rejects(store.verify({ digests, signal }), /enough/);
+  });
+
   it('refuses the store of another version', () => {
     open();
     fs.chmodSync(inFolder('.mlpipe/format'), 0o644);

@@ -1,17 +1,16 @@
 /** The questions of `mlpipe verify`, asked of one record and of everything that stands behind it alone. */
 import { join } from 'node:path';
 import type { Digest } from '../../../grammar/plan/plan.ts';
-import type { RemoteKnowledge } from '../../share/known.ts';
-import { namedBy } from '../../share/named.ts';
 import type { Store } from '../../store/store.ts';
 import type { Ledger } from '../ledger.ts';
 import { lockPath } from '../lock.ts';
 import { placeFinder } from '../log/logs.ts';
+import { namedBy } from '../named.ts';
 import { RecordFiles } from '../record-files.ts';
 import { publishedCheckpoints } from '../refs/published.ts';
 import { verifyLocks } from './locks.ts';
 import { verifyLogs } from './logs.ts';
-import { verifyObjectsOf } from './objects.ts';
+import { type RemoteKnowledge, verifyObjectsOf } from './objects.ts';
 import { type Problem, problem } from './problem.ts';
 import { verifyRecords } from './records.ts';
 import { countersigned, notesOn, standingOf, trustIn, type Verification } from './verify.ts';

@@ -1,10 +1,10 @@
 /** What lies behind a digest: one file, or the files of a folder. */
 import fs from 'node:fs';
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
-import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
-import { objectFolder } from '../store/layout.ts';
-import { looksLikeManifest, type Manifest, parseManifest } from '../store/manifest.ts';
-import type { Store } from '../store/store.ts';
+import { hasCode, nodeFileSystem } from './filesystem.ts';
+import { objectFolder } from './layout.ts';
+import { looksLikeManifest, type Manifest, parseManifest } from './manifest.ts';
+import type { Store } from './store.ts';
 
 export interface ContentFile {
   /** Relative to the folder, with forward slashes; empty where the content is a file itself. */
