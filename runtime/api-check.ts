@@ -6,6 +6,7 @@ import type { Finding } from '../grammar/check.ts';
 import { digestOf } from '../grammar/plan/canonical.ts';
 import type { Plan } from '../grammar/plan/plan.ts';
 import type { Facts } from '../grammar/rules/facts.ts';
+import { worldOf } from './context.ts';
 import { rememberedDecay } from './decay/remember.ts';
 import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
@@ -14,7 +15,7 @@ import { digestSource } from './execute/inputs.ts';
 import { statusOf } from './execute/run.ts';
 import { gatherFacts } from './facts/gather.ts';
 import type { LoadedPipeline } from './pipeline.ts';
-import { type Project, worldOf, writePipelineText } from './project.ts';
+import { type Project, writePipelineText } from './project.ts';
 import type { StatusAnswer } from './rpc/protocol.ts';
 import { knowledgeOf } from './share/known.ts';
 

@@ -2,10 +2,11 @@
 import fs from 'node:fs';
 import { relative } from 'node:path';
 import type { Bytes, Digest } from '../grammar/plan/plan.ts';
+import { contextAt } from './context.ts';
 import { MlpipeError } from './errors.ts';
 import type { Why } from './execute/why.ts';
 import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
-import { contextAt, type Project } from './project.ts';
+import type { Project } from './project.ts';
 import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
 import { isFolder } from './store/listing.ts';

@@ -1,5 +1,6 @@
 /** The part of the façade that installs engines, reads them again and takes them away. */
 import { join } from 'node:path';
+import { worldOf } from './context.ts';
 import {
   type InstalledTensorflow,
   listInstalled,
@@ -8,7 +9,7 @@ import {
 } from './engines/tensorflow/installed.ts';
 import type { Distribution } from './engines/tensorflow/platform.ts';
 import { EXIT, MlpipeError } from './errors.ts';
-import { type Project, worldOf } from './project.ts';
+import type { Project } from './project.ts';
 
 /**
  * Fetches and unpacks a version of TensorFlow, where it is not there yet or not whole.

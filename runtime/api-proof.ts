@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import { type PipelineOptions, planWhatIsWhole } from './api-run.ts';
 import type { ChangesSinceGood } from './changes/changes.ts';
+import { contextAt } from './context.ts';
 import type { Decay, DecayOptions } from './decay/decay.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import type { ExportedDocument, ExportOptions } from './export/export.ts';
-import { contextAt, type Project } from './project.ts';
+import type { Project } from './project.ts';
 import type { ReproduceOptions, Reproduction } from './reproduce/reproduce.ts';
 import { resolveReference } from './versions/resolve.ts';
 
@@ -40,7 +41,7 @@ export async function changesSinceGood(
 ): Promise<ChangesSinceGood> {
   const [{ changesSinceGood: compare }, { modelOf }] = await Promise.all([
     import('./changes/changes.ts'),
-    import('./reproduce/recorded.ts'),
+    import('./versions/model.ts'),
   ]);
   const { record } = modelOf(project, reference);
   const file = options.file ?? resolve(project.root, record.pipeline.file);

@@ -1,6 +1,8 @@
 /** The part of the façade that asks what a result depends on. */
+
+import { contextAt } from './context.ts';
 import { EXIT, MlpipeError } from './errors.ts';
-import { contextAt, type Project, pipelineFile } from './project.ts';
+import { type Project, pipelineFile } from './project.ts';
 import type { Reprotest, ReprotestOptions } from './reproduce/reprotest.ts';
 
 export type { Reprotest, ReprotestOptions } from './reproduce/reprotest.ts';

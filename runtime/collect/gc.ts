@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Seconds } from '../../grammar/plan/plan.ts';
-import { acquireLease } from '../execute/lease.ts';
+import { acquireLease } from '../lease.ts';
 import type { Project } from '../project.ts';
 import { type Collection, KEEP_ASIDE } from '../store/collection/collect.ts';
 import { neededBy, type Scope } from './needed.ts';

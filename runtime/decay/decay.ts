@@ -2,13 +2,14 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Digest, ImagePlan, InterpreterPlan, Plan } from '../../grammar/plan/plan.ts';
 import type { DecayedItem } from '../../grammar/rules/facts.ts';
+import { worldOf } from '../context.ts';
 import { listEngines } from '../engines/index.ts';
 import { hasImage } from '../environment/container/image.ts';
 import { findRuntime } from '../environment/container/runtimes.ts';
 import { probe } from '../environment/probe.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
-import { type Project, worldOf } from '../project.ts';
+import type { Project } from '../project.ts';
 import { ancestors } from '../reproduce/recorded.ts';
 import { readFolder } from '../versions/find.ts';
 import { versionFolder } from '../versions/version.ts';

@@ -5,6 +5,7 @@ import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
 import { probe } from '../environment/probe.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
+import { acquireLease } from '../lease.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
 import { size } from '../words.ts';
@@ -12,7 +13,6 @@ import { type Assessment, assess, inOrder, missesGate, wholeResult } from './ass
 import type { Conditions } from './conditions.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
-import { acquireLease } from './lease.ts';
 import { putInPlace } from './outputs.ts';
 import { type Slots, schedule } from './scheduler.ts';
 import { runStep } from './step.ts';

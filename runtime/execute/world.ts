@@ -31,7 +31,7 @@ export interface World {
 
 export interface ResolvedEnvironment {
   recorded: RecordedEnvironment;
-  /** What a program step needs to be there. */
+  /** What a program step needs to be there. Making it be there is left to the step that really runs. */
   languages: LanguageNeed[];
   /** What is not as it was asked for, and does not forbid to run. */
   warnings: string[];

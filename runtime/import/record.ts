@@ -2,6 +2,7 @@
 import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { Digest, Plan, PlanValue } from '../../grammar/plan/plan.ts';
 import { PLAN_FORMAT } from '../../grammar/plan/plan.ts';
+import { worldOf } from '../context.ts';
 import { where } from '../ledger/provenance.ts';
 import {
   RECORD_FORMAT,
@@ -10,7 +11,7 @@ import {
   type RecordOrigin,
   type RunRecord,
 } from '../ledger/record.ts';
-import { type Project, worldOf } from '../project.ts';
+import type { Project } from '../project.ts';
 
 export interface ImportedRecord {
   /** What it is called here; `import:` comes in front, so that nobody takes it for a step that ran. */

@@ -5,7 +5,7 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import type { SupplyOptions } from '../share/supply.ts';
 import { type NamedRemote, readSettings, remoteOf } from '../store/remotes/settings.ts';
-import { modelOf } from './recorded.ts';
+import { modelOf } from '../versions/model.ts';
 
 const supply = () => import('../share/supply.ts');
 

@@ -1,9 +1,10 @@
 /** The world of a clean place: its own store and ledger, and what the project retains of environments. */
 import type { Plan } from '../../grammar/plan/plan.ts';
+import { worldOf } from '../context.ts';
 import { retainedFirstBy } from '../environment/retained.ts';
 import type { World } from '../execute/world.ts';
 import type { StoredRecord } from '../ledger/record.ts';
-import { type Project, worldOf } from '../project.ts';
+import type { Project } from '../project.ts';
 
 /** @param behind the records that are made again: what they retain is taken first */
 export function cleanWorld(project: Project, place: Project, behind: readonly StoredRecord[]): World {

@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import { worldOf } from '../context.ts';
 import { where } from '../ledger/provenance.ts';
 import { RECORD_FORMAT, type StoredRecord } from '../ledger/record.ts';
-import { type Project, worldOf } from '../project.ts';
+import type { Project } from '../project.ts';
 import type { Reproduction } from './reproduce.ts';
 
 export const VERDICT_FORMAT = 'mlpipe-verdict/1';

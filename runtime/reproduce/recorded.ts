@@ -1,11 +1,12 @@
-/** What the ledger and the store know of a model: its record, its plan, its evaluations and all that it was made from. */
-
+/** What the ledger and the store know of a model: its plan, its evaluations and all that it was made from. */
 import { canonicalJson } from '../../grammar/plan/canonical.ts';
 import type { Digest, EvaluateStep, Plan, TrainStep } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { resolveReference } from '../versions/resolve.ts';
+import { modelDigest } from '../versions/model.ts';
+
+export { modelOf } from '../versions/model.ts';
 
 /** Which of the two a part of the run is taken from. */
 export type Source = 'recorded' | 'current';
@@ -15,33 +16,6 @@ export interface PlanChoice {
   data?: Source;
   /** The pipeline as it is today; needed where something is `current`. */
   current?: { plan: Plan; file: string };
-}
-
-/** The record of the model that is meant; an evaluation means what it evaluated. @throws MlpipeError `model-unknown` */
-export function modelOf(project: Project, reference: string): StoredRecord {
-  const stored = resolveReference(project, reference);
-  if (stored.record.kind === 'train' && stored.record.outputs.model) return stored;
-  const behind = stored.record.inputs.find(({ name, record }) => record && name.endsWith('.model'))?.record;
-  const trained = behind && project.ledger.get(behind);
-  if (trained?.record.outputs.model) return trained;
-  if (stored.record.origin !== undefined) {
-    throw new MlpipeError(`${reference} was ${stored.record.reason}: how it was made is not known well enough.`, {
-      code: 'model-unknown',
-      todo: 'Name a training that mlpipe has run; an import can be shown, compared and exported as what it is.',
-      exit: 2,
-    });
-  }
-  throw new MlpipeError(`${reference} is no model and evaluates none.`, {
-    code: 'model-unknown',
-    todo: 'Name a training or one of its records; `mlpipe log` lists them.',
-    exit: 2,
-  });
-}
-
-export function modelDigest({ record }: StoredRecord): Digest {
-  const model = record.outputs.model;
-  if (model) return model.digest;
-  throw new TypeError('`modelOf` gives records that have a model.');
 }
 
 export async function planOf(project: Project, { record, digest }: StoredRecord): Promise<Plan> {

@@ -8,6 +8,7 @@ import type { RunEvent } from '../events.ts';
 import { putSource } from '../execute/inputs.ts';
 import { runPipeline } from '../execute/run.ts';
 import { openProject, type Project } from '../project.ts';
+import { modelDigest, modelOf } from '../versions/model.ts';
 import { bringObjects, bringRecords } from './bring.ts';
 import { cleanWorld, withoutRetain } from './clean.ts';
 import { agreement, type Difference, differences, hardwareOf, pairs, replicateAgreement } from './compare.ts';
@@ -18,8 +19,6 @@ import {
   evaluationsOf,
   gone,
   isMeasured,
-  modelDigest,
-  modelOf,
   type PlanChoice,
   planOf,
   planToRun,

@@ -4,8 +4,8 @@ import { EXIT, MlpipeError } from '../errors.ts';
 import { who } from '../ledger/provenance.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { modelDigest, modelOf } from '../reproduce/recorded.ts';
 import { readFolder } from './find.ts';
+import { modelDigest, modelOf } from './model.ts';
 import { type StoredVersion, VERSION_FORMAT, versionFolder, writeVersion } from './version.ts';
 
 export interface KeepOptions {

@@ -6,8 +6,8 @@ import { digestOf, digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { EnvironmentPlan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { hardwareClass, probe } from '../../runtime/environment/probe.ts';
-import { resolveEnvironment } from '../../runtime/environment/resolve.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
+import { resolveEnvironment } from '../../runtime/execute/environment.ts';
 
 let folder = '';
 beforeEach(() => {

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { acquireLease, type LeaseOwner } from '../../runtime/execute/lease.ts';
+import { acquireLease, type LeaseOwner } from '../../runtime/lease.ts';
 import { bootId, isAlive, processStart } from '../../runtime/processes.ts';
 
 const KEY: Digest = `sha256:${'a'.repeat(64)}`;
@@ -137,7 +137,7 @@ describe('a lease', () => {
   it('is never held by two of many processes that come at once', async function () {
     this.timeout(60_000);
     const script = join(folder, 'claim.mts');
-    const module = new URL('../../runtime/execute/lease.ts', import.meta.url).href;
+    const module = new URL('../../runtime/lease.ts', import.meta.url).href;
     // Each process counts itself in and out of a file that only a holder may have: two at once would see each other.
     fs.writeFileSync(
       script,

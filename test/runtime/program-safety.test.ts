@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { contextAt } from '../../runtime/context.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
 import { runPipeline } from '../../runtime/execute/run.ts';
 import { whyNoTrace } from '../../runtime/execute/trace.ts';
-import { contextAt, openProject } from '../../runtime/project.ts';
+import { openProject } from '../../runtime/project.ts';
 import { TemporaryProject } from './project.ts';
 
 describe('a program step and what surrounds it', () => {

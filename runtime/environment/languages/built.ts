@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { digestOf } from '../../../grammar/plan/canonical.ts';
-import { acquireLease } from '../../execute/lease.ts';
+import { acquireLease } from '../../lease.ts';
 
 export const MANIFEST = 'mlpipe.json';
 

@@ -9,7 +9,7 @@ import { digestOf } from '../../../../grammar/plan/canonical.ts';
 import type { Retention } from '../../../environment/retained.ts';
 import { userCache } from '../../../environment/user-cache.ts';
 import { MlpipeError } from '../../../errors.ts';
-import { acquireLease } from '../../../execute/lease.ts';
+import { acquireLease } from '../../../lease.ts';
 import { size } from '../../../words.ts';
 import { platformHere } from '../here.ts';
 import {

@@ -22,8 +22,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Digest } from '../../grammar/plan/plan.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from '../processes.ts';
+import type { Digest } from '../grammar/plan/plan.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from './processes.ts';
 
 export interface LeaseOwner extends ProcessIdentity {
   run: string;

@@ -5,19 +5,12 @@ import { digestOfValue } from '../../grammar/plan/canonical.ts';
 import type { Digest, EnvironmentPlan, InterpreterPlan, ResourcesPlan } from '../../grammar/plan/plan.ts';
 import type { MachineFact } from '../../grammar/rules/facts.ts';
 import { settingsIdentity, tensorflowSettings } from '../engines/tensorflow/settings.ts';
+import { pinnedImage } from '../environment/container/image.ts';
+import type { LanguageNeed } from '../environment/languages/provide.ts';
+import { evidence, hardwareIdentity, probe } from '../environment/probe.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RecordedEnvironment } from '../ledger/record.ts';
-import { pinnedImage } from './container/image.ts';
-import type { LanguageNeed } from './languages/provide.ts';
-import { evidence, hardwareIdentity, probe } from './probe.ts';
-
-export interface ResolvedEnvironment {
-  recorded: RecordedEnvironment;
-  /** What a program step needs to be there. Making it be there is left to the step that really runs. */
-  languages: LanguageNeed[];
-  /** What is not as it was asked for, and does not forbid to run. */
-  warnings: string[];
-}
+import type { ResolvedEnvironment } from './world.ts';
 
 export interface ResolveOptions {
   /** The pipeline's folder, to which lock files are relative. */
