@@ -14,6 +14,7 @@ export * from './api-machine.ts';
 export * from './api-models.ts';
 export * from './api-past.ts';
 export * from './api-proof.ts';
+export * from './api-repair.ts';
 export * from './api-reprotest.ts';
 export * from './api-run.ts';
 export * from './api-share.ts';

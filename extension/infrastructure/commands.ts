@@ -21,6 +21,7 @@ export const COMMANDS = {
   explain: 'mlpipe.explain',
   reproduce: 'mlpipe.reproduce',
   verify: 'mlpipe.verify',
+  repair: 'mlpipe.repair',
   checkDecay: 'mlpipe.checkDecay',
   why: 'mlpipe.why',
   showLineage: 'mlpipe.showLineage',

@@ -15,7 +15,9 @@ export function wantedRecord(place: unknown, record?: unknown): WantedRecord | u
   if (place instanceof vscode.Uri && place.scheme === RECORD_SCHEME) return recordOf(place);
   if (typeof place === 'object' && place !== null && 'record' in place && 'folder' in place) {
     const { record: reference, folder } = place;
-    const name = 'label' in place && typeof place.label === 'string' ? place.label : 'record';
+    // What stands below a model in the tree is about the model, and says which step that is of.
+    const said = 'step' in place ? place.step : 'label' in place ? place.label : undefined;
+    const name = typeof said === 'string' ? said : 'record';
     return typeof reference === 'string' && typeof folder === 'string' ? { folder, reference, name } : undefined;
   }
   if (typeof record !== 'string') return undefined;

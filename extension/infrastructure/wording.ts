@@ -85,3 +85,8 @@ export function shortDigest(digest: string): string {
   const [algorithm, hex] = digest.split(':');
   return hex === undefined ? digest.slice(0, 12) : `${algorithm}:${hex.slice(0, 8)}…`;
 }
+
+/** A text for a message or a line of a tree: every digest in it short. Whoever needs them whole finds them in the output. */
+export function withShortDigests(text: string): string {
+  return text.replaceAll(/sha256:[0-9a-f]{64}/g, shortDigest);
+}

@@ -418,11 +418,15 @@ export const SCHEMAS: Record<string, Schema> = {
       ),
       standing: map(number),
       countersigned: number,
-      problems: list(object({ code: text, message: text, todo: text, digest, path: text }, ['digest', 'path'])),
+      problems: list(
+        object({ code: text, message: text, todo: text, repairable: flag, digest, path: text }, ['digest', 'path']),
+      ),
       notes: list(text),
       repair: object({
         repaired: list(object({ digest, from: text })),
         lost: list(digest),
+        setAside: list(digest),
+        asked: list(text),
         silent: list(object({ remote: text, why: text })),
       }),
     },

@@ -127,7 +127,7 @@ export interface KeyDocument {
   text: string;
 }
 
-/** How far what a run or a reproduction fetches from a remote has come. */
+/** How far what a run, a reproduction or a repair fetches from a remote has come. */
 export interface TransferProgress {
   phase: 'comparing' | 'objects' | 'records';
   objects: number;
@@ -152,7 +152,15 @@ export interface VerifyAnswer {
   logs: { writer: string; key: string; entries: number }[];
   /** How many records are signed by whom: `trusted` and so on, and `unsigned`. */
   standing: Record<string, number>;
-  problems: { code: string; message: string; todo: string; digest?: string; path?: string }[];
+  problems: {
+    code: string;
+    message: string;
+    todo: string;
+    /** Whether `RepairRecordRequest` can mend it, where a remote has what is lacking. */
+    repairable: boolean;
+    digest?: string;
+    path?: string;
+  }[];
   /** What is as it should be and proves less than one might think. */
   notes: string[];
 }
@@ -162,6 +170,30 @@ export interface VerifyProgress {
   done: number;
   /** 0 where it is not counted. */
   total: number;
+}
+
+export interface RepairQuestion extends VerifyQuestion {
+  /**
+   * Damaged objects that no remote has are taken out of the way, too, so that the step that makes them makes them anew.
+   * Nothing else is ever taken out of the way without a whole one to come.
+   */
+  setAsideLost: boolean;
+}
+
+/** How things are after the repair, and what it did. */
+export interface RepairAnswer extends VerifyAnswer {
+  repair: {
+    /** Objects that are whole again, with the remote that had them. */
+    repaired: { digest: string; from: string }[];
+    /** That no remote has. */
+    lost: string[];
+    /** Of those: what was there of them was damaged, and lies in `.mlpipe/damaged` now. */
+    setAside: string[];
+    /** Remotes that have answered. */
+    asked: string[];
+    /** Remotes that could not be asked, and why. */
+    silent: { remote: string; why: string }[];
+  };
 }
 
 export interface LineageQuestion {
@@ -240,6 +272,11 @@ export const WhyRequest = new RequestType<PipelineRequest & { step: string }, Wh
 export const DecayRequest = new RequestType<PipelineRequest, DecayAnswer, void>('mlpipe/decay');
 /** Reads a model and everything behind it again; its progress comes as notifications before the answer. */
 export const VerifyRecordRequest = new RequestType<VerifyQuestion, VerifyAnswer, void>('mlpipe/verify');
+/**
+ * Brings back from the remotes what is damaged or missing behind a record. `VerifyProgressNotification` and
+ * `TransferNotification` come before the answer. What has been brought back when it is cancelled stays.
+ */
+export const RepairRecordRequest = new RequestType<RepairQuestion, RepairAnswer, void>('mlpipe/repair');
 /** Every trained model below a folder, the newest first. */
 export const ModelsRequest = new RequestType<{ folder: string }, ModelNode[], void>('mlpipe/models');
 export const LineageRequest = new RequestType<LineageQuestion, LineageAnswer, void>('mlpipe/lineage');
@@ -262,7 +299,7 @@ export const DecayProgressNotification = new NotificationType<PipelineRequest & 
 export const VerifyProgressNotification = new NotificationType<{ reference: string; progress: VerifyProgress }>(
   'mlpipe/verifyProgress',
 );
-/** What is fetched unasked while this runs: a pipeline's file, or the reference that is made again. */
+/** What is fetched while this runs: a pipeline's file, or the reference that is made again or repaired. */
 export const TransferNotification = new NotificationType<{ for: string; progress: TransferProgress }>(
   'mlpipe/transfer',
 );

@@ -20,6 +20,7 @@ import {
   ModelsRequest,
   PROTOCOL_VERSION,
   RecordsChangedNotification,
+  RepairRecordRequest,
   ReproduceEventNotification,
   ReproduceModelRequest,
   RunEventNotification,
@@ -44,13 +45,16 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
   const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
   const watched = new Map<string, fs.FSWatcher>();
   const running = new Set<AbortController>();
-  const saying = (what: string): Pick<api.ProjectOptions, 'tell' | 'onTransfer'> => ({
-    tell: (message) => void connection.sendNotification(ToldNotification, { for: what, message }),
-    onTransfer: ({ phase, objects, objectsTotal, bytes, bytesTotal }) =>
+  const transferring =
+    (what: string): NonNullable<api.ProjectOptions['onTransfer']> =>
+    ({ phase, objects, objectsTotal, bytes, bytesTotal }) =>
       void connection.sendNotification(TransferNotification, {
         for: what,
         progress: { phase, objects, objectsTotal, bytes, bytesTotal },
-      }),
+      });
+  const saying = (what: string): Pick<api.ProjectOptions, 'tell' | 'onTransfer'> => ({
+    tell: (message) => void connection.sendNotification(ToldNotification, { for: what, message }),
+    onTransfer: transferring(what),
   });
 
   connection.onRequest(HelloRequest, () => ({
@@ -98,6 +102,22 @@ export function serveRpc(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
         api.withProject(folder, (project) =>
           api.verifyRecord(project, reference, {
             signal,
+            onProgress: (progress) =>
+              void connection.sendNotification(VerifyProgressNotification, { reference, progress }),
+          }),
+        ),
+      ),
+    ),
+  );
+  connection.onRequest(RepairRecordRequest, ({ folder, reference, setAsideLost }, token) =>
+    answered(() =>
+      cancellable(running, token, (signal) =>
+        api.withProject(folder, (project) =>
+          api.repairRecord(project, reference, {
+            // Whoever does not say so has not been asked.
+            setAsideLost: setAsideLost === true,
+            signal,
+            onEvent: transferring(reference),
             onProgress: (progress) =>
               void connection.sendNotification(VerifyProgressNotification, { reference, progress }),
           }),

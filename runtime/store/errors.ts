@@ -55,7 +55,7 @@ export function writeFailure(path: string, error: unknown): MlpipeError {
 export function objectMissing(digest: Digest): MlpipeError {
   return new MlpipeError(`The store has no object ${digest}.`, {
     code: 'object-missing',
-    todo: 'Run the step that makes it again.',
+    todo: 'Run the step that makes it again, with `--force`.',
   });
 }
 

@@ -189,4 +189,20 @@ describe('mlpipe verify --repair', function () {
     assert.match(stderr, /no remote has sha256:[0-9a-f]{64}/);
     assert.match(stdout + stderr, /shared/);
   });
+
+  it('mends what stands behind one model alone', async () => {
+    const paths = objects().filter((path) => fs.statSync(path).size > 0);
+    for (const path of paths) {
+      fs.chmodSync(path, 0o644);
+      fs.appendFileSync(path, '!');
+    }
+    const { code, stdout, stderr } = await call('verify', 'learn', '--repair', '--json');
+    const found = JSON.parse(stdout);
+    assert.deepEqual([code, found.ok, found.problems], [0, true, []], stderr);
+    const repaired = found.repair.repaired.length;
+    assert.ok(repaired > 0 && repaired < paths.length, `${repaired} of ${paths.length}`);
+    assert.match(stderr, new RegExp(`brought back ${repaired} objects? from shared`));
+    assert.equal((await call('verify', 'learn')).code, 0);
+    assert.equal((await call('verify')).code, 1);
+  });
 });

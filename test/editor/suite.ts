@@ -16,7 +16,8 @@ export async function run(): Promise<void> {
   const { default: Mocha } = await import('mocha');
   // The page's console would mix the report with the workbench's own talk.
   Mocha.reporters.Base.consoleLog = (...words: unknown[]) => print(format(...words));
-  const mocha = new Mocha({ ui: 'bdd', timeout: 180_000, reporter: 'spec', color: false });
+  const grep = process.env.MLPIPE_EDITOR_GREP;
+  const mocha = new Mocha({ ui: 'bdd', timeout: 180_000, reporter: 'spec', color: false, ...(grep ? { grep } : {}) });
   const files = readdirSync(__dirname).filter((name) => name.endsWith('.test.cjs'));
   for (const name of files.sort()) mocha.addFile(join(__dirname, name));
 

@@ -71,6 +71,7 @@ describe('the manifest', () => {
       'explain',
       'reproduce',
       'verify',
+      'repair',
       'why',
     ];
     assert.deepEqual(hidden?.sort(), needsArguments.map((name) => `mlpipe.${name}`).sort());

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { outcomeOf as decayOutcome } from '../../extension/features/decay/messages.ts';
 import { nameOfRun, outcomeOf, progressLine, shortProgress } from '../../extension/features/run/messages.ts';
+import { repairOutcome, outcomeOf as verifyOutcome } from '../../extension/features/verify/messages.ts';
 import { RunningRuns, shareOf } from '../../extension/infrastructure/running.ts';
 import { spokenAge, spokenBytes, spokenSeconds, spokenValue } from '../../extension/infrastructure/wording.ts';
-import type { RunAnswer, RunEvent, RunStepAnswer } from '../../runtime/rpc/protocol.ts';
+import type { RepairAnswer, RunAnswer, RunEvent, RunStepAnswer } from '../../runtime/rpc/protocol.ts';
 
 const step = (rest: Partial<RunStepAnswer> = {}): RunStepAnswer => ({
   step: 'recognise',
@@ -59,6 +60,82 @@ describe('what is fetched while a run waits, in words', () => {
     assert.equal(progressLine(one), 'looking what the remote has …');
     runs.receive('/p/digits.mlpipe', { type: 'step-started', step: 'recognise', reason: 'never ran' });
     assert.equal(progressLine(one), 'starting');
+  });
+});
+
+describe('a repair, in words', () => {
+  const weights = { digest: 'sha256:1', message: 'The weights are damaged.', todo: 'Repair it.', repairable: true };
+  const damaged = { ...weights, code: 'object-corrupt' };
+  const missing = { ...weights, code: 'object-missing', message: 'The weights are missing.' };
+  const nothing = { repaired: [], lost: [], setAside: [], asked: [], silent: [] };
+  const answered = (problems: RepairAnswer['problems'], repair: Partial<RepairAnswer['repair']>): RepairAnswer => ({
+    ok: problems.length === 0,
+    objects: 3,
+    records: 2,
+    signatures: 1,
+    locks: 1,
+    logs: [],
+    standing: {},
+    problems,
+    notes: [],
+    repair: { ...nothing, ...repair },
+  });
+
+  it('is offered where a remote may have what is lacking, and nowhere else', () => {
+    const digest = `sha256:${'5'.repeat(64)}`;
+    const broken = verifyOutcome('m', answered([{ ...damaged, message: `The object ${digest} is damaged.` }], {}));
+    assert.equal(broken.repairable, true);
+    assert.equal(
+      broken.message,
+      'm is not whole. The object sha256:55555555… is damaged. Repair it from a remote that has it, or run again what makes it.',
+    );
+    assert.match(broken.details.join('\n'), new RegExp(`${digest} is damaged\\.\n {2}Repair it\\.`));
+    const hopeless = verifyOutcome('m', answered([{ ...damaged, repairable: false }], {}));
+    assert.deepEqual([hopeless.repairable, / Repair it\.$/.test(hopeless.message)], [false, true]);
+    assert.equal(verifyOutcome('m', answered([], {})).repairable, false);
+  });
+
+  it('says what came back, and from which remote', () => {
+    const repaired = ['1', '2', '3'].map((digit) => ({ digest: `sha256:${digit}`, from: digit === '3' ? 'b' : 'a' }));
+    const { whole, message, inTheWay, needsRun, details } = repairOutcome(
+      'm',
+      answered([], { repaired, asked: ['a'] }),
+    );
+    assert.equal(message, 'm is whole again. Brought back 2 objects from a. Brought back 1 object from b.');
+    assert.deepEqual([whole, inTheWay, needsRun], [true, 0, false]);
+    assert.equal(details[2], 'brought back sha256:3 from b');
+    assert.equal(repairOutcome('m', answered([], {})).message, 'm is whole.');
+  });
+
+  it('asks before what is damaged and on no remote is set aside, and then says what to run', () => {
+    const kept = repairOutcome('m', answered([damaged], { lost: ['sha256:1'], asked: ['a', 'b'] }));
+    assert.equal(
+      kept.message,
+      'm is not whole. a, b do not have 1 object. The weights are damaged. Ask who has it whole to push it; or set the damaged object aside, into .mlpipe/damaged, and run again what makes it.',
+    );
+    assert.deepEqual([kept.inTheWay, kept.needsRun], [1, false]);
+    const two = repairOutcome('m', answered([damaged, damaged], { lost: ['sha256:1'], asked: ['a'] }));
+    assert.match(two.message, /1 more problem: see the details\. Ask who has them whole to push them; or set the/);
+    const gone = repairOutcome('m', answered([missing], { lost: ['sha256:1'], setAside: ['sha256:1'], asked: ['a'] }));
+    assert.match(
+      gone.message,
+      /Set aside 1 damaged object; the files lie in \.mlpipe\/damaged\. a does not have 1 object/,
+    );
+    assert.deepEqual([gone.inTheWay, gone.needsRun], [0, true]);
+  });
+
+  it('tells a remote that did not answer from one that has nothing, and that there is none', () => {
+    const silent = [{ remote: 'a', why: 'no route' }];
+    const { message } = repairOutcome('m', answered([damaged], { lost: ['sha256:1'], silent }));
+    assert.match(message, /^m is not whole\. The remote a could not be asked: no route\. The weights/);
+    const alone = repairOutcome('m', answered([damaged], { lost: ['sha256:1'] }));
+    assert.match(alone.message, /There is no remote to bring 1 object back from\./);
+  });
+
+  it('says of what it cannot mend what to do', () => {
+    const edited = { code: 'record-edited', message: 'It was edited.', todo: 'Fetch it.', repairable: false };
+    const { message } = repairOutcome('m', answered([edited, missing], { lost: ['sha256:1'], asked: ['a'] }));
+    assert.match(message, /It was edited\. Fetch it\. 1 more problem: see the details\.$/);
   });
 });
 

@@ -89,12 +89,18 @@ describe('the tree of models', () => {
     assert.equal(whole?.description, 'accuracy 97.2 % · 5 min ago · current · verified: whole');
     assert.equal(draw([whole])[2], '  verified: whole | just now · 1,200 objects, 2 records, 1 signature');
     assert.match(whole.children[1]?.tooltip ?? '', /does not prove:\n\n- Times are what the clocks said/);
-    const problem = { code: 'object-corrupt', message: 'The weights differ.', todo: 'Train again.' };
+    const problem = { code: 'object-corrupt', message: 'The weights differ.', todo: 'Train again.', repairable: false };
     const broken = verified({ ...answer, ok: false, problems: [problem] });
     assert.deepEqual([broken?.icon, broken?.color], ['error', 'testing.iconFailed']);
     assert.match(broken?.description ?? '', /^not whole · /);
     assert.equal(draw(broken ? [broken] : [])[2], '  not whole: 1 problem | just now · The weights differ.');
-    assert.match(broken?.children[1]?.tooltip ?? '', /- The weights differ\. Train again\./);
+    const [, verification] = broken?.children ?? [];
+    assert.match(verification?.tooltip ?? '', /- The weights differ\. Train again\./);
+    assert.deepEqual(draw(verification?.children ?? []), ['The weights differ. | object-corrupt']);
+    assert.deepEqual([broken?.repairable, verification?.repairable], [undefined, undefined]);
+    const mendable = verified({ ...answer, ok: false, problems: [problem, { ...problem, repairable: true }] });
+    const below = mendable?.children.find(({ kind }) => kind === 'verification');
+    assert.deepEqual([mendable?.repairable, below?.repairable, below?.record], [true, true, mendable?.record]);
   });
 
   it('lists the newest first, and pipelines by name', () => {

@@ -23,6 +23,7 @@ import {
   ModelsRequest,
   PROTOCOL_VERSION,
   RecordsChangedNotification,
+  RepairRecordRequest,
   RunEventNotification,
   RunPipelineRequest,
   ShowRecordRequest,
@@ -203,6 +204,73 @@ describe('the runtime over RPC', function () {
     let wasCancelled = false;
     for (let attempt = 0; attempt < 30 && !wasCancelled; attempt += 1) wasCancelled = await cancelled();
     assert.ok(wasCancelled);
+  });
+
+  it('repairs a record from a remote, tells how far it is, and sets aside only what it is told to', async () => {
+    const { file, folder } = start(QUICK);
+    const { steps } = await connection.sendRequest(RunPipelineRequest, { file, steps: [] });
+    const [reference, digest] = [steps[0]?.record ?? '', steps[0]?.outputs.o?.digest ?? ''];
+    const object = join(folder, '.mlpipe', 'objects', digest.slice(7, 9), digest.slice(9));
+    const damage = () => {
+      fs.chmodSync(object, 0o644);
+      fs.writeFileSync(object, 'jello\n');
+      // As a disk damages it: nothing tells that it was written into.
+      fs.utimesSync(object, new Date('2000-01-01T00:00:00Z'), new Date('2000-01-01T00:00:00Z'));
+    };
+    damage();
+    const question = { folder, reference, setAsideLost: false };
+    const alone = await connection.sendRequest(RepairRecordRequest, question);
+    assert.deepEqual([alone.ok, alone.repair.lost, alone.repair.setAside], [false, [digest], []]);
+    // Whatever is no plain `true` is no consent.
+    await connection.sendRequest('mlpipe/repair', { folder, reference, setAsideLost: 'yes' });
+    assert.equal(fs.readFileSync(object, 'utf8'), 'jello\n');
+
+    const remote = fs.mkdtempSync(join(tmpdir(), 'mlpipe-rpc-remote-'));
+    try {
+      fs.rmSync(object);
+      await api.withProject(folder, async (opened) => {
+        const { addRemote } = await api.sharing.remotes();
+        await addRemote(opened, 'shared', { url: remote });
+        assert.equal((await api.run(opened, file, { force: true })).ok, true);
+        await api.sharing.push(opened);
+      });
+      damage();
+      const transfers: TransferProgress[] = [];
+      const read: VerifyProgress[] = [];
+      connection.onNotification(TransferNotification, (message) => {
+        assert.equal(message.for, reference);
+        transfers.push(message.progress);
+      });
+      connection.onNotification(VerifyProgressNotification, (message) => {
+        assert.equal(message.reference, reference);
+        read.push(message.progress);
+      });
+      const answer = await connection.sendRequest(RepairRecordRequest, question);
+      assert.deepEqual([answer.ok, answer.problems], [true, []]);
+      assert.deepEqual(answer.repair, {
+        repaired: [{ digest, from: 'shared' }],
+        lost: [],
+        setAside: [],
+        asked: ['shared'],
+        silent: [],
+      });
+      assert.equal(fs.readFileSync(object, 'utf8'), 'hello\n');
+      assert.ok(transfers.some(({ phase, objectsTotal }) => phase === 'objects' && objectsTotal === 1));
+      // Once before, and once after.
+      assert.equal(read.filter(({ what }) => what === 'records').length, 2);
+
+      damage();
+      fs.rmSync(remote, { recursive: true });
+      const gone = await connection.sendRequest(RepairRecordRequest, { ...question, setAsideLost: true });
+      assert.deepEqual([gone.ok, gone.repair.setAside], [false, [digest]]);
+      assert.deepEqual(
+        gone.repair.silent.map(({ remote: name }) => name),
+        ['shared'],
+      );
+      assert.equal(fs.existsSync(object), false);
+    } finally {
+      fs.rmSync(remote, { recursive: true, force: true });
+    }
   });
 
   it('gives what the command line gives', async () => {

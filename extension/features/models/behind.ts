@@ -10,6 +10,7 @@ import {
   spokenBytes,
   spokenMetric,
   spokenValue,
+  withShortDigests,
 } from '../../infrastructure/wording.ts';
 import { escaped, list } from './markdown.ts';
 import type { NodeKind, TreeNode } from './nodes.ts';
@@ -39,7 +40,7 @@ export function lineageOf(folder: string, model: ModelNode, now: number, verifie
         color: gate.ok ? 'testing.iconPassed' : 'testing.iconFailed',
       });
     }),
-    ...verificationNode(verified, part, now),
+    ...verificationNode(folder, model, verified, part, now),
     ...verdictNode(model, part, now),
     ...metricsNode(model, part),
     ...model.data.map((data) => {
@@ -83,24 +84,49 @@ export function lineageOf(folder: string, model: ModelNode, now: number, verifie
 
 type Part = (kind: NodeKind, key: string, rest: Omit<TreeNode, 'id' | 'kind' | 'folder' | 'children'>) => TreeNode;
 
-/** Whether everything behind the model is as it was written, and when that was looked at. */
-function verificationNode(verified: Verified | undefined, part: Part, now: number): TreeNode[] {
+export function isRepairable(verified: Verified | undefined): boolean {
+  return verified?.answer.problems.some(({ repairable }) => repairable) ?? false;
+}
+
+/** So many problems are lines of their own; the output has all. */
+const SHOWN = 20;
+
+/** Whether everything behind the model is as it was written, and when that was looked at; below, what is not. */
+function verificationNode(
+  folder: string,
+  model: ModelNode,
+  verified: Verified | undefined,
+  part: Part,
+  now: number,
+): TreeNode[] {
   if (verified === undefined) return [];
   const { ok, objects, records, signatures, problems, notes } = verified.answer;
   const looked = [counted(objects, 'object'), counted(records, 'record'), counted(signatures, 'signature')].join(', ');
-  return [
-    part('verification', '', {
-      label: ok ? 'verified: whole' : `not whole: ${counted(problems.length, 'problem')}`,
-      description: `${spokenAge(verified.when, now)} · ${ok ? looked : (problems[0]?.message ?? '')}`,
-      tooltip: [
-        `Read again ${verified.when.replace('T', ' ').slice(0, 16)} UTC: ${looked}`,
-        ...(ok ? [] : [list(problems.map(({ message, todo }) => `${message} ${todo}`))]),
-        ...(notes.length === 0 ? [] : ['What that does not prove:', list(notes)]),
-      ].join('\n\n'),
-      icon: ok ? 'shield' : 'error',
-      color: ok ? 'testing.iconPassed' : 'testing.iconFailed',
+  const node = part('verification', '', {
+    label: ok ? 'verified: whole' : `not whole: ${counted(problems.length, 'problem')}`,
+    description: `${spokenAge(verified.when, now)} · ${ok ? looked : withShortDigests(problems[0]?.message ?? '')}`,
+    tooltip: [
+      `Read again ${verified.when.replace('T', ' ').slice(0, 16)} UTC: ${looked}`,
+      ...(ok ? [] : [list(problems.slice(0, SHOWN).map(({ message, todo }) => `${message} ${todo}`))]),
+      ...(notes.length === 0 ? [] : ['What that does not prove:', list(notes)]),
+    ].join('\n\n'),
+    icon: ok ? 'shield' : 'error',
+    color: ok ? 'testing.iconPassed' : 'testing.iconFailed',
+    step: model.step,
+    record: model.record,
+    pipelineFile: join(folder, model.file),
+    ...(isRepairable(verified) ? { repairable: true } : {}),
+  });
+  node.children = problems.slice(0, SHOWN).map(({ code, message, todo, digest }, index) =>
+    part('problem', String(index), {
+      label: withShortDigests(message),
+      description: code,
+      tooltip: `${escaped(message)}\n\n${escaped(todo)}`,
+      icon: 'circle-small-filled',
+      ...(digest === undefined ? {} : { digest }),
     }),
-  ];
+  );
+  return [node];
 }
 
 /** Whether the model came out again, how near, and when that was tried. */

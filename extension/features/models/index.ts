@@ -238,6 +238,10 @@ function setContext(name: string, value: unknown): Thenable<unknown> {
 
 /** What the manifest's `when` clauses ask for: the kind, and what can be done with this very node. */
 function contextOf(node: TreeNode): string {
-  const able = [node.digest === undefined ? [] : ['digest'], node.file === undefined ? [] : ['file']].flat();
+  const able = [
+    ...(node.digest === undefined ? [] : ['digest']),
+    ...(node.file === undefined ? [] : ['file']),
+    ...(node.repairable ? ['repairable'] : []),
+  ];
   return [node.kind, ...able].join('.');
 }

@@ -5,7 +5,7 @@ import type { Running } from '../../infrastructure/running.ts';
 import { foremostStep, shareOf } from '../../infrastructure/running.ts';
 import type { Verified } from '../../infrastructure/verifications.ts';
 import { shortDigest, spokenAge, spokenMetric } from '../../infrastructure/wording.ts';
-import { lineageOf } from './behind.ts';
+import { isRepairable, lineageOf } from './behind.ts';
 import { escaped, list } from './markdown.ts';
 
 export type NodeKind =
@@ -17,6 +17,7 @@ export type NodeKind =
   | 'gate'
   | 'verdict'
   | 'verification'
+  | 'problem'
   | 'data'
   | 'commit'
   | 'environment'
@@ -48,6 +49,8 @@ export interface TreeNode {
   digest?: string;
   /** A file that a click opens. */
   file?: string;
+  /** Whether something behind it is damaged or missing that a remote may have. */
+  repairable?: boolean;
 }
 
 export interface ModelsOfFolder {
@@ -162,6 +165,7 @@ function modelNode(folder: string, model: ModelNode, now: number, verified: Veri
     step: model.step,
     record: model.record,
     digest: model.modelDigest ?? model.record,
+    ...(isRepairable(verified) ? { repairable: true } : {}),
   };
 }
 

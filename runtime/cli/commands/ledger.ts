@@ -23,16 +23,9 @@ export async function verify({ folder, output }: Context, options: VerifyWords, 
   return api.withProject(
     folder,
     async (project) => {
-      const say = (what: string) => output.verbose && talk(output, `reading ${what}`);
-      let said = '';
       const found = await (model === undefined
-        ? api.verify(project, say)
-        : api.verifyRecord(project, model, {
-            onProgress: ({ what }) => {
-              if (what !== said) say(what);
-              said = what;
-            },
-          }));
+        ? api.verify(project, sayingWhat(output))
+        : api.verifyRecord(project, model, { onProgress: sayingOnce(output) }));
       answer(output, found, () => describe(found));
       return found.ok ? EXIT.yes : EXIT.no;
     },
@@ -41,34 +34,44 @@ export async function verify({ folder, output }: Context, options: VerifyWords, 
 }
 
 async function repair({ folder, output }: Context, { remote }: VerifyWords, model?: string): Promise<ExitCode> {
-  if (model !== undefined) {
-    throw new MlpipeError('Either one model is verified, or the store is repaired.', {
-      code: 'usage',
-      todo: 'Leave out the model: `mlpipe verify --repair`.',
-      exit: EXIT.usage,
-    });
-  }
   const found = await travelling(output, (transfer) =>
     api.withProject(
       folder,
-      (project) =>
-        api.verifyAndRepair(project, {
-          ...transfer,
-          ...(remote === undefined ? {} : { remote }),
-          onProgress: (what) => output.verbose && talk(output, `reading ${what}`),
-        }),
+      (project) => {
+        const options = { ...transfer, ...(remote === undefined ? {} : { remote }) };
+        return model === undefined
+          ? api.verifyAndRepair(project, { ...options, onProgress: sayingWhat(output) })
+          : api.repairRecord(project, model, { ...options, onProgress: sayingOnce(output) });
+      },
       { warn: (message) => output.verbose && talk(output, message) },
     ),
   );
-  const { repaired, lost, silent } = found.repair;
+  const { repaired, lost, setAside, silent } = found.repair;
   answer(output, found, () => describe(found));
   for (const from of new Set(repaired.map((each) => each.from))) {
     const objects = repaired.filter((each) => each.from === from).length;
     talk(output, `brought back ${objects} ${objects === 1 ? 'object' : 'objects'} from ${from}`);
   }
-  for (const digest of lost) talk(output, `${paint('red', '✗')} no remote has ${digest}`);
+  for (const digest of lost) {
+    const where = setAside.includes(digest) ? ': what was there of it lies in .mlpipe/damaged now' : '';
+    talk(output, `${paint('red', '✗')} no remote has ${digest}${where}`);
+  }
   for (const { remote, why } of silent) talk(output, `${paint('yellow', '!')} ${remote} was not asked: ${why}`);
   return found.ok && lost.length === 0 ? EXIT.yes : EXIT.no;
+}
+
+function sayingWhat(output: Output): (what: string) => void {
+  return (what) => output.verbose && talk(output, `reading ${what}`);
+}
+
+/** Of what comes many times with a number, a line. */
+function sayingOnce(output: Output): (progress: api.VerifyProgress) => void {
+  const say = sayingWhat(output);
+  let said = '';
+  return ({ what }) => {
+    if (what !== said) say(what);
+    said = what;
+  };
 }
 
 function describe(found: api.Verification): string {

@@ -15,6 +15,14 @@ export function objectProblem({ digest, problem: what, path }: StoreProblem): Pr
   return problem('object-unreadable', `The object ${digest} cannot be read.`, { digest });
 }
 
+/** What the store found, of such a problem; nothing where that is about no object. */
+export function storeProblem({ code, digest }: Problem): StoreProblem | undefined {
+  if (digest === undefined) return undefined;
+  if (code === 'object-corrupt') return { digest, problem: 'corrupt' };
+  if (code === 'object-missing') return { digest, problem: 'missing' };
+  return code === 'object-unreadable' ? { digest, problem: 'unreadable' } : undefined;
+}
+
 /** What is known to be on the project's default remote, by whoever may be asked without the remote itself being asked. */
 export interface RemoteKnowledge {
   name: string;

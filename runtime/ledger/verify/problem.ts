@@ -8,6 +8,8 @@ export interface Problem {
   message: string;
   /** What to do. */
   todo: string;
+  /** Whether `mlpipe verify --repair` can mend it, where a remote has what is lacking. */
+  repairable: boolean;
   /** The object or the record that it is about. */
   digest?: Digest;
   /** The file, as the disk calls it. */
@@ -16,10 +18,14 @@ export interface Problem {
 
 export type ProblemCode = keyof typeof TODO;
 
+/** With `--force`, for a step whose output lacks a file has its output nevertheless. */
+const LACKING =
+  '`mlpipe verify --repair` brings it back from a remote; else run the step that makes it again, with `--force`.';
+
 /** What to do about each kind of problem. */
 export const TODO = {
-  'object-corrupt': '`mlpipe verify --repair` brings it back from a remote; else run the step that makes it again.',
-  'object-missing': '`mlpipe verify --repair` brings it back from a remote; else run the step that makes it again.',
+  'object-corrupt': LACKING,
+  'object-missing': LACKING,
   'object-unreadable': 'Give yourself the right to read it, and check the disk.',
   'pack-damaged':
     '`mlpipe verify --repair` saves what can be saved and brings back from a remote what is missing then.',
@@ -45,6 +51,13 @@ export const TODO = {
   stranger: 'It does not belong here: look at it, and remove it.',
 } as const;
 
+const REPAIRABLE: ReadonlySet<ProblemCode> = new Set([
+  'object-corrupt',
+  'object-missing',
+  'object-unreadable',
+  'pack-damaged',
+]);
+
 export function problem(code: ProblemCode, message: string, about: Pick<Problem, 'digest' | 'path'> = {}): Problem {
-  return { code, message, todo: TODO[code], ...about };
+  return { code, message, todo: TODO[code], repairable: REPAIRABLE.has(code), ...about };
 }

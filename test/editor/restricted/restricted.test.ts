@@ -41,11 +41,13 @@ describe('in a workspace that is not trusted', () => {
     assert.equal(runtime.state.kind, 'stopped');
   });
 
-  it('verifies, compares and checks nothing, and asks nobody who wrote a pin', async () => {
+  it('verifies, repairs, compares and checks nothing, and asks nobody who wrote a pin', async () => {
     const { document } = await open('digits.mlpipe');
     const folder = workspaceFolder();
     await vscode.commands.executeCommand('mlpipe.verify', { folder, record: 'sha256:0', label: 'recognise' });
     await message(/Verifying recognise is off in Restricted Mode/);
+    await vscode.commands.executeCommand('mlpipe.repair', { folder, record: 'sha256:0', label: 'recognise' });
+    await message(/Repairing recognise is off in Restricted Mode/);
     await vscode.commands.executeCommand('mlpipe.checkDecay', document.uri);
     await message(/Checking for decay is off in Restricted Mode/);
     await vscode.commands.executeCommand('mlpipe.why', document.uri.toString(), 'recognise');

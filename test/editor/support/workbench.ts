@@ -1,5 +1,6 @@
 /** What the tests do and see in the workbench, by the same interfaces that a person's clicks go through. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { MlpipeApi } from '../../../extension/extension.ts';
@@ -20,6 +21,17 @@ export function workspaceFolder(): string {
   const folder = vscode.workspace.workspaceFolders?.[0];
   assert.ok(folder, 'a folder is open');
   return folder.uri.fsPath;
+}
+
+/** The command line that belongs to the extension, in the folder that is open. @throws where it does not answer 0 */
+export function cli(...words: string[]): void {
+  const extension = vscode.extensions.getExtension(EXTENSION);
+  assert.ok(extension);
+  execFileSync(process.execPath, [join(extension.extensionPath, 'dist', 'cli.cjs'), ...words], {
+    cwd: workspaceFolder(),
+    env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
+    stdio: 'ignore',
+  });
 }
 
 export async function open(file: string): Promise<vscode.TextEditor> {

@@ -8,9 +8,9 @@ import type { TreeNode } from '../../../extension/features/models/nodes.ts';
 import { click, hasPage, press, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {
+  cli,
   closeMessages,
   diagnostics,
-  EXTENSION,
   inTheme,
   lens,
   message,
@@ -180,14 +180,6 @@ describe('what was before, in VS Code', () => {
 
   it('shows in a run’s progress what it fetches from a remote', async () => {
     const api = await mlpipe();
-    const extension = vscode.extensions.getExtension(EXTENSION);
-    assert.ok(extension);
-    const cli = (...words: string[]) =>
-      execFileSync(process.execPath, [join(extension.extensionPath, 'dist', 'cli.cjs'), ...words], {
-        cwd: workspaceFolder(),
-        env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
-        stdio: 'ignore',
-      });
     const remote = mkdtempSync(join(tmpdir(), 'mlpipe-remote-'));
     const data = join(workspaceFolder(), 'data', 'digits.csv');
     try {
