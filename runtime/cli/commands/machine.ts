@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as api from '../../api.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { answer, type Output, paint, table, talk, telling } from '../output.ts';
-import { SCHEMAS, schemaDocument } from '../schemas.ts';
+import { SCHEMAS, schemaDocument } from '../schemas/index.ts';
 
 interface Context {
   folder: string;
