@@ -6,10 +6,13 @@ import * as data from './data.ts';
 import * as decay from './decay.ts';
 import * as delivery from './delivery.ts';
 import * as environment from './environment.ts';
+import * as losses from './losses.ts';
+import * as metrics from './metrics.ts';
 import * as models from './models.ts';
 import * as names from './names.ts';
 import type { Rule } from './rule.ts';
 import * as steps from './steps.ts';
+import * as targets from './targets.ts';
 import * as training from './training.ts';
 import * as values from './values.ts';
 
@@ -97,11 +100,11 @@ const BOOK: Book = {
     data.testDataMustNotBeTrainedOn,
     environment.trainingShouldBeSeeded,
     environment.trainingMustHaveEngine,
-    training.targetMustBeClear,
-    training.targetMustNotBeInput,
-    training.outputMustFitTarget,
-    training.lossMustFitTarget,
-    training.lossShouldFitActivation,
+    targets.targetMustBeClear,
+    targets.targetMustNotBeInput,
+    losses.outputMustFitTarget,
+    losses.lossMustFitTarget,
+    losses.lossShouldFitActivation,
     training.engineMustTrainEverything,
     decay.resultShouldStillResolve,
   ],
@@ -109,15 +112,15 @@ const BOOK: Book = {
   OnFact: [training.dataMustHaveColumnsOfModel],
   ValidateFact: [training.dataMustHaveColumnsOfModel],
   BatchFact: [training.batchShouldFitData],
-  StopFact: [training.metricMustApply, training.stopShouldHaveValidation],
-  WeightsFact: [training.weightsMustFitClasses],
+  StopFact: [metrics.metricMustApply, training.stopShouldHaveValidation],
+  WeightsFact: [losses.weightsMustFitClasses],
 
   Evaluate: [data.testDataMustNotBeTrainedOn, data.testDataShouldNotBeValidatedOn, training.dataMustHaveColumnsOfModel],
   Gate: [
     ...call,
-    training.metricMustApply,
-    training.classMustBeKnown,
-    training.gateShouldPointTheRightWay,
+    metrics.metricMustApply,
+    metrics.classMustBeKnown,
+    metrics.gateShouldPointTheRightWay,
     delivery.gateShouldHaveTolerance,
   ],
 

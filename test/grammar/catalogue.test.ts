@@ -10,10 +10,13 @@ import * as delivery from '../../grammar/rules/delivery.ts';
 import * as environment from '../../grammar/rules/environment.ts';
 import { NO_FACTS } from '../../grammar/rules/facts.ts';
 import * as ignore from '../../grammar/rules/ignore.ts';
+import * as losses from '../../grammar/rules/losses.ts';
+import * as metrics from '../../grammar/rules/metrics.ts';
 import * as models from '../../grammar/rules/models.ts';
 import * as names from '../../grammar/rules/names.ts';
 import { fixesOf } from '../../grammar/rules/report.ts';
 import * as steps from '../../grammar/rules/steps.ts';
+import * as targets from '../../grammar/rules/targets.ts';
 import * as training from '../../grammar/rules/training.ts';
 import * as validator from '../../grammar/rules/validator.ts';
 import * as values from '../../grammar/rules/values.ts';
@@ -27,10 +30,13 @@ const RULES: Record<string, unknown> = {
   ...delivery,
   ...environment,
   ...ignore,
+  ...losses,
+  ...metrics,
   ...models,
-  ...training,
   ...names,
   ...steps,
+  ...targets,
+  ...training,
   ...validator,
   ...values,
 };
