@@ -270,6 +270,10 @@ command('gc', 'take away what nothing needs; asks for a scope', async () => (awa
   .option('-T, --all-tags', 'and of all branches and tags')
   .option('-A, --all-commits', 'and of every commit')
   .option('-n, --dry-run', 'say what would go')
+  .option(
+    '-r, --remote <name>',
+    'there rather than here: what nothing needs is marked, and deleted by a gc after the grace',
+  )
   .option('--grace <time>', 'spare what is younger: 12h, 7d (14d)')
   .option('--now', 'delete at once rather than set aside for a week; only while nobody else is writing');
 command('keys [what] [names...]', 'who signs: list, add, trust, rotate, revoke', async () => (await ledger()).keys)

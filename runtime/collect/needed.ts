@@ -61,7 +61,8 @@ function withRecords(project: Project, named: Set<Digest>): Set<Digest> {
   return named;
 }
 
-function* digestsIn(text: string): Generator<Digest> {
+/** Whatever is written like one. */
+export function* digestsIn(text: string): Generator<Digest> {
   // The pattern is that of a digest.
   for (const [found] of text.matchAll(/sha256:[0-9a-f]{64}/g)) yield found as Digest;
 }
@@ -120,7 +121,7 @@ function gitFailed(message: string): MlpipeError {
   });
 }
 
-function unsure(why: string): MlpipeError {
+export function unsure(why: string): MlpipeError {
   return new MlpipeError(`What a record needs cannot be told: ${why}`, {
     code: 'collection-unsure',
     todo: 'Nothing was collected. `mlpipe verify` says what is wrong with it.',

@@ -6,8 +6,6 @@ import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { modelDigest } from '../versions/model.ts';
 
-export { modelOf } from '../versions/model.ts';
-
 /** Which of the two a part of the run is taken from. */
 export type Source = 'recorded' | 'current';
 

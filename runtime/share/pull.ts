@@ -3,7 +3,6 @@ import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import { RECORD_FORMAT, type RunRecord, type StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { modelOf } from '../reproduce/recorded.ts';
 import { beginSession } from '../store/collection/sessions.ts';
 import { fetchObjects } from '../store/remotes/download.ts';
 import { mustBeMade } from '../store/remotes/format.ts';
@@ -18,6 +17,7 @@ import {
 } from '../store/remotes/records-in.ts';
 import { chosenRemote, type NamedRemote } from '../store/remotes/settings.ts';
 import { type Line, openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
+import { modelOf } from '../versions/model.ts';
 import { orCancelled } from './cancelled.ts';
 import { namesCache, rememberOnRemote } from './known.ts';
 import { lockedRecords } from './locks.ts';

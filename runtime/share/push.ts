@@ -5,13 +5,15 @@
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
-import { modelOf } from '../reproduce/recorded.ts';
+import { readTrash } from '../store/remotes/collection/epochs.ts';
+import { Reliance, type RelianceOptions } from '../store/remotes/collection/reliance.ts';
 import { makeRemote } from '../store/remotes/format.ts';
 import { objectsOf } from '../store/remotes/outgoing.ts';
-import { sendRecords } from '../store/remotes/records.ts';
+import { recordsThere, sendRecords } from '../store/remotes/records.ts';
 import { chosenRemote } from '../store/remotes/settings.ts';
-import { openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
-import { sendObjects } from '../store/remotes/upload.ts';
+import { type Line, openLine, Progress, type TransferOptions } from '../store/remotes/transfer.ts';
+import { type Sent, sendObjects } from '../store/remotes/upload.ts';
+import { modelOf } from '../versions/model.ts';
 import { orCancelled } from './cancelled.ts';
 import { rememberOnRemote } from './known.ts';
 import { planLogs, pushLogs } from './logs.ts';
@@ -23,6 +25,7 @@ export interface PushOptions extends TransferOptions {
   remote?: string;
   /** Reads everything that is there again, and replaces what is wrong. */
   repair?: boolean;
+  reliance?: RelianceOptions;
 }
 
 export interface PushAnswer {
@@ -60,13 +63,20 @@ export async function push(
         const progress = new Progress(line, 'up');
         await makeRemote(line);
         progress.begin('comparing');
-        const named = new Map(records.map((stored) => [stored.digest, namedBy(stored.record)]));
+        const repair = options.repair ?? false;
+        // What was collected is not sent again only because its record is here.
+        const all = references.length > 0 || repair || !(await readTrash(line)).narrowed;
+        const there = all
+          ? NONE
+          : await recordsThere(
+              line,
+              records.map(({ digest }) => digest),
+            );
+        const named = new Map(
+          records.filter(({ digest }) => !there.has(digest)).map(({ digest, record }) => [digest, namedBy(record)]),
+        );
         const roots = [...new Set([...named.values()].flatMap(({ objects }) => objects))];
-        const { folder } = project.store;
-        const sent = await sendObjects(objectsOf(folder), roots, line, progress, {
-          store: folder,
-          ...(options.repair ? { repair: true } : {}),
-        });
+        const sent = await sendRelied(project, roots, line, progress, repair, options.reliance);
         const lacks = (digest: Digest) => named.get(digest)?.objects.filter((object) => sent.missing.has(object)) ?? [];
         const held = records
           .map(({ digest, record }) => ({ record: digest, step: record.step, lacks: lacks(digest) }))
@@ -74,7 +84,6 @@ export async function push(
         const heldBack = new Set(held.map(({ record }) => record));
         const whole = records.map(({ digest }) => digest).filter((digest) => !heldBack.has(digest));
         const problems: string[] = [];
-        const repair = options.repair ?? false;
         const place = {
           ledger: project.ledger,
           line,
@@ -83,10 +92,13 @@ export async function push(
         };
         const plan = await planLogs(place, { repair });
         // Causes before effects: whoever sees a record finds those that it came from.
-        const count = await sendRecords(folder, whole.reverse(), line, progress, { repair, named: plan.names });
+        const count = await sendRecords(project.store.folder, whole.reverse(), line, progress, {
+          repair,
+          named: plan.names,
+        });
         const logs = await pushLogs(place, plan, repair);
         rememberOnRemote(
-          folder,
+          project.store.folder,
           remote.name,
           roots.filter((digest) => !sent.missing.has(digest)),
         );
@@ -96,6 +108,29 @@ export async function push(
       options,
     ),
   );
+}
+
+const NONE: ReadonlySet<Digest> = new Set();
+
+/** Sends objects, and again what somebody has deleted meanwhile who collects there. */
+async function sendRelied(
+  project: Project,
+  roots: readonly Digest[],
+  line: Line,
+  progress: Progress,
+  repair: boolean,
+  options?: RelianceOptions,
+): Promise<Sent> {
+  const { folder: store } = project.store;
+  const reliance = new Reliance(line, roots, options);
+  const send = (trustNothing: boolean) =>
+    sendObjects(objectsOf(store), roots, line, progress, { store, repair: trustNothing });
+  let sent = await send((await reliance.declare()) || repair);
+  while (await reliance.declare()) {
+    const again = await send(true);
+    sent = { ...again, objects: sent.objects + again.objects, bytes: sent.bytes + again.bytes };
+  }
+  return sent;
 }
 
 /** The records of models, of all that they were made from, and of what was measured of them. The newest first. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { openStore } from '../../runtime/store/open.ts';
 import { FILES } from '../runtime/support/flowers.ts';
 import { ensureBuilt, mlpipe, remove, temporaryFolder } from './support.ts';
@@ -110,6 +111,50 @@ describe('mlpipe gc', function () {
     const run = JSON.parse(await good('run', '--json'));
     assert.deepEqual([...new Set(run.steps.map((step: { status: string }) => step.status))], ['cached']);
     assert.ok(has(old));
+  });
+
+  it('marks on a remote what nothing needs, and deletes it when others have had their time', async () => {
+    const remote = fs.mkdtempSync(join(folder, '..', 'mlpipe-models-'));
+    const names = () =>
+      new Set(
+        fs.readdirSync(remote, { recursive: true, encoding: 'utf8' }).filter((name) => /[0-9a-f]{60}/.test(name)),
+      );
+    try {
+      await good('remote', 'add', 'shared', remote);
+      await good('push');
+      const [old, now] = await trainAgain();
+      await good('push');
+      const before = names();
+      for (const words of [['--now'], ['--grace', '12h']]) {
+        const { code, stderr } = await call('gc', '-r', 'shared', '--workspace', ...words);
+        assert.equal(code, 2);
+        assert.match(stderr, /who is just sending/);
+      }
+      const collect = async (...words: string[]) => {
+        const found = JSON.parse(await good('gc', '-r', 'shared', '--json', ...words));
+        assert.ok(new Ajv2020().validate(JSON.parse(await good('schema', 'gc-remote')), found));
+        return found as Record<string, { files: number }>;
+      };
+      assert.equal((await collect('--unreferenced')).marked?.files, 0);
+      // What was recorded within the grace is spared, and all of this was.
+      assert.equal((await collect('--workspace', '-n')).marked?.files, 0);
+      fs.mkdirSync(join(remote, 'objects/00'), { recursive: true });
+      fs.writeFileSync(join(remote, 'objects/00', '0'.repeat(62)), 'left by somebody');
+      const { stdout, stderr } = await call('gc', '-r', 'shared', '--workspace');
+      assert.match(stdout, /marked: 1 file \(16 bytes\)/);
+      assert.match(stderr, /deleted by a gc in 14 days/);
+      const [epoch = ''] = fs.readdirSync(join(remote, 'trash')).filter((name) => /^\d+$/.test(name));
+      const twoWeeksAgo = String(Number(epoch) - 15 * 86_400_000).padStart(15, '0');
+      fs.renameSync(join(remote, 'trash', epoch), join(remote, 'trash', twoWeeksAgo));
+      assert.equal((await collect('--workspace', '-n')).deleted?.files, 1);
+      assert.equal((await collect('--workspace')).deleted?.files, 1);
+      assert.deepEqual(names(), before);
+      assert.ok(has(old) && has(now));
+      await good('pull');
+      assert.match((await call('gc', '-r', 'nowhere', '--workspace')).stderr, /no remote nowhere/);
+    } finally {
+      fs.rmSync(remote, { recursive: true, force: true });
+    }
   });
 
   it('takes nothing where a record is damaged', async () => {

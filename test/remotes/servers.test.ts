@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
+import { collectRemoteGarbage } from '../../runtime/collect/remote.ts';
 import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
@@ -215,6 +216,57 @@ for (const kind of KINDS) {
         assert.deepEqual([again.objects, again.records], [0, 0]);
         person.close();
       }
+    });
+
+    it('loses what nothing needs when others have had their time for it, and nothing else', async () => {
+      const author = projectAt(at('collecting'), `${server.url}-collected`, server.settings);
+      await withRecords(author, 70, 0, tableOf(120_000));
+      await push(author);
+      const names = async () => {
+        const found: string[] = [];
+        const settings = { url: `${server.url}-collected`, ...server.settings };
+        const driver = await openRemote(folder, { name: 'shared', settings });
+        for await (const { name } of driver.list('')) if (name !== 'format') found.push(name);
+        await driver.close();
+        return found.filter((name) => !name.startsWith('trash/')).sort();
+      };
+      const before = await names();
+      const other = projectAt(at('leaving'), `${server.url}-collected`, server.settings);
+      await withRecords(other, 90, 0, tableOf(130_000, 7));
+      const around = (driver: RemoteDriver): RemoteDriver =>
+        new Proxy(driver, {
+          get: (target, name) => {
+            const value: unknown = Reflect.get(target, name, target);
+            if (typeof value !== 'function') return value;
+            return name !== 'put'
+              ? value.bind(target)
+              : (...words: Parameters<RemoteDriver['put']>) => {
+                  if (/^(index|records)\//.test(words[0])) throw new Error('killed');
+                  return target.put(...words);
+                };
+          },
+        });
+      await assert.rejects(push(other, [], { around }), /killed/);
+      const left = (await names()).filter((name) => !before.includes(name));
+      assert.ok(left.length > 4, left.join());
+      const collect = (days: number) =>
+        collectRemoteGarbage(author, {
+          remote: 'shared',
+          scope: 'unreferenced',
+          now: () => Date.now() + days * 86_400_000,
+        });
+      const { marked, needed } = await collect(0);
+      assert.deepEqual(
+        [marked.files, needed.files],
+        [left.length, before.filter((name) => !/^(index|records|log)\//.test(name)).length],
+      );
+      assert.equal((await collect(15)).deleted.files, left.length);
+      assert.deepEqual(await names(), before);
+      await push(other);
+      cloneLocks(at('leaving'), at('arriving'));
+      const stranger = openProject(at('arriving'));
+      assert.deepEqual((await pull(stranger)).missing, []);
+      for (const project of [author, other, stranger]) project.close();
     });
 
     it('that does not let one in says so, without trying for long', async function () {

@@ -127,25 +127,33 @@ export function filesIn(folder: string): Map<string, Buffer> {
 /**
  * Whatever has its name is whole, and has all that it names; where it was sent, the signature of its record, too. What
  * lies in packs can be found by one who cannot list.
+ *
+ * @param options `collecting`: what no record names may just be half deleted
  */
 export function mustBeSound(
   files: ReadonlyMap<string, Buffer>,
-  { sent = false } = {},
+  { sent = false, collecting = false } = {},
 ): { objects: number; records: number } {
   for (const [name, content] of files) if (name.startsWith('log/checkpoints/')) mustHaveEntries(files, name, content);
   const objects = objectsIn(files);
   const records = [...files].filter(([name]) => /^records\/..\/[0-9a-f]{62}\.json$/.test(name));
-  for (const [digest, { content }] of objects) {
-    const named = namedIn(content);
+  const seen = new Set<Digest>();
+  const mustHaveAll = (digest: Digest): void => {
+    if (seen.has(digest)) return;
+    seen.add(digest);
+    const named = namedIn(objects.get(digest)?.content);
     for (const part of named === undefined ? [] : [...named.parts, ...named.files.map((file) => file.digest)]) {
       assert.ok(objects.has(part), `${digest} is a folder without ${part}`);
+      mustHaveAll(part);
     }
-  }
+  };
+  if (!collecting) for (const digest of objects.keys()) mustHaveAll(digest);
   for (const [name, content] of records) {
     assert.equal(digestOf(content), parseName(name)?.digest, `${name} holds other bytes`);
     for (const object of namedBy(JSON.parse(content.toString('utf8')) as RunRecord).objects) {
       assert.ok(objects.has(object), `the record ${name} is there without ${object}`);
       mustBeFound(object, objects, files);
+      mustHaveAll(object);
     }
     const beginning = name.slice(0, -'json'.length);
     const isSigned = [...files.keys()].some((each) => each.startsWith(beginning) && each.endsWith('.sig.json'));

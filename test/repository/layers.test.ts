@@ -31,12 +31,6 @@ const rooms = [
   ...['api', 'rpc/', 'cli/'],
 ].map((room) => `runtime/${room}`);
 
-/** What still comes from above, to be taken out. */
-const stillUpward = [
-  'runtime/share/pull.ts imports runtime/reproduce/recorded.ts',
-  'runtime/share/push.ts imports runtime/reproduce/recorded.ts',
-];
-
 interface Import {
   from: string;
   to: string;
@@ -68,9 +62,7 @@ describe('the floors', () => {
     const empty = rooms.filter((_, level) => !inside.some(({ from, to }) => [from, to].map(levelOf).includes(level)));
     assert.deepEqual(empty, []);
     const wrong = inside.filter(({ from, to }) => levelOf(from) < levelOf(to));
-    const known = (each: Import) => stillUpward.includes(`${each.from} imports ${each.to}`);
-    assert.deepEqual(wrong.filter((each) => !known(each)).map(describeImport), []);
-    assert.equal(wrong.filter(known).length, stillUpward.length, 'one that is mended is still excused');
+    assert.deepEqual(wrong.map(describeImport), []);
   });
 
   it('leave the protocol free of code', () => {

@@ -1,10 +1,13 @@
-/** `gc`: taking away what nothing needs. */
+/** `gc`: taking away what nothing needs, here or on a remote. */
+
+import type { Seconds } from '../../../grammar/plan/plan.ts';
 import * as api from '../../api.ts';
 import type { Scope } from '../../collect/needed.ts';
 import { EXIT, type ExitCode, MlpipeError } from '../../errors.ts';
 import { count, size } from '../../words.ts';
 import { cancelOnSignal } from '../cancel.ts';
 import { answer, type Output, paint, talk } from '../output.ts';
+import { travelling } from '../travelling.ts';
 
 interface Words {
   unreferenced?: boolean;
@@ -15,11 +18,29 @@ interface Words {
   dryRun?: boolean;
   grace?: string;
   now?: boolean;
+  remote?: string;
 }
 
-export async function gc({ folder, output }: { folder: string; output: Output }, words: Words): Promise<ExitCode> {
+interface Context {
+  folder: string;
+  output: Output;
+}
+
+export async function gc(context: Context, words: Words): Promise<ExitCode> {
   const scope = scopeOf(words);
   const grace = words.grace === undefined ? undefined : secondsOf(words.grace);
+  const { remote, now = false } = words;
+  return remote === undefined
+    ? here(context, scope, grace, words)
+    : there(context, scope, grace, { ...words, remote, now });
+}
+
+async function here(
+  { folder, output }: Context,
+  scope: Scope,
+  grace: Seconds | undefined,
+  words: Words,
+): Promise<ExitCode> {
   const signal = cancelOnSignal(output);
   const found = await api.withProject(folder, (project) =>
     api.collectGarbage(project, {
@@ -39,6 +60,56 @@ export async function gc({ folder, output }: { folder: string; output: Output },
     );
   }
   return EXIT.yes;
+}
+
+/** A push that takes longer than the grace may lose what it relies on, so that this is the least. */
+const LEAST_GRACE: Seconds = 86_400;
+
+async function there(
+  { folder, output }: Context,
+  scope: Scope,
+  grace: Seconds | undefined,
+  { remote, dryRun = false, now }: Words & { remote: string; now: boolean },
+): Promise<ExitCode> {
+  if (now || (grace !== undefined && grace < LEAST_GRACE)) {
+    throw new MlpipeError('On a remote nobody can tell who is just sending.', {
+      code: 'usage',
+      todo: 'Give others a day at least (--grace 1d), and run it again then: it deletes what was marked before.',
+      exit: EXIT.usage,
+    });
+  }
+  const found = await travelling(output, (transfer) =>
+    api.withProject(folder, (project) =>
+      api.collectRemoteGarbage(project, {
+        ...transfer,
+        remote,
+        scope,
+        dryRun,
+        ...(grace === undefined ? {} : { grace }),
+      }),
+    ),
+  );
+  answer(output, found, () => describeRemote(found));
+  if (!dryRun && found.marked.files > 0) {
+    const days = Math.round(found.grace / LEAST_GRACE);
+    talk(output, `What is marked is deleted by a gc in ${days} days or later, unless something has come to need it.`);
+  }
+  return EXIT.yes;
+}
+
+function describeRemote(found: api.RemoteGarbageAnswer): string {
+  const { dryRun, needed, marked, waiting, deleted, spared, postponed } = found;
+  const amount = ({ files, bytes }: { files: number; bytes: number }) =>
+    `${count(files)} ${files === 1 ? 'file' : 'files'} (${size(bytes)})`;
+  const would = dryRun ? 'would be ' : '';
+  return [
+    paint('green', `${would}deleted: ${amount(deleted)}`, process.stdout),
+    `${would}marked: ${amount(marked)}`,
+    `needed: ${amount(needed)}`,
+    ...(waiting.files > 0 ? [`marked before, and not for long enough: ${amount(waiting)}`] : []),
+    ...(spared > 0 ? [`spared: ${count(spared)}, needed after all`] : []),
+    ...(postponed > 0 ? ['Somebody is just sending or deleting there; run it again later.'] : []),
+  ].join('\n');
 }
 
 function describe({ dryRun, now, needed, young, collected, deleted, restored }: api.GarbageAnswer): string {
@@ -80,7 +151,7 @@ function scopeOf({ unreferenced, workspace, allBranches, allTags, allCommits }: 
 
 const UNITS: Record<string, number> = { h: 3600, d: 86_400, w: 7 * 86_400 };
 
-function secondsOf(text: string): number {
+function secondsOf(text: string): Seconds {
   const [, number, unit = ''] = /^(\d+)([hdw]?)$/.exec(text) ?? [];
   if (number === '0') return 0;
   const seconds = number === undefined ? undefined : UNITS[unit];

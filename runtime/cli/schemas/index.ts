@@ -1,6 +1,6 @@
 /** The shapes of `--json`, as JSON Schema: a contract. Fields may be added, never renamed. */
 
-import { collection } from './collect.ts';
+import { collection, remoteCollection } from './collect.ts';
 import { importedPipeline, importedRun } from './import.ts';
 import { changedKeys, fetchedLogs, keys, mended, published, pushedLogs, signed, verification } from './ledger.ts';
 import { doctor, engines } from './machine.ts';
@@ -42,6 +42,7 @@ export const SCHEMAS: Record<string, Schema> = {
   fmt: formatted,
   verify: verification,
   gc: collection,
+  'gc-remote': remoteCollection,
   keys,
   publish: published,
   'keys-changed': changedKeys,

@@ -148,6 +148,11 @@ export class PackBook {
       .map(([digest]) => digest);
   }
 
+  /** Every pack of which something is said. */
+  packs(): Iterable<KnownPack> {
+    return this.#known.values();
+  }
+
   /** What is said of a pack. */
   ofPack(pack: Digest): KnownPack | undefined {
     return [...this.#known.values()].find((known) => known.index.pack === pack);

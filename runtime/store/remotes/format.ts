@@ -11,11 +11,17 @@ import type { Line } from './transfer.ts';
 const LOOSE = 'mlpipe-remote/1';
 /** The second line says how chunks are cut, and what one must know to read it. */
 const PACKED = 'mlpipe-remote/2';
-/** What a reader has to know. A later mlpipe adds a word here for what this one could not read. */
-const FEATURES: readonly string[] = ['chunks', 'packs'];
+/** Something may be marked for deletion: who sends has to say what it relies on. */
+const TRASH = 'trash';
+/** What one has to know. A later mlpipe adds a word here for what this one could not read. */
+const FEATURES: readonly string[] = ['chunks', 'packs', TRASH];
 
 /** The format file of a new remote. */
-export const NEW_FORMAT = `${PACKED}\n${canonicalJson({ chunks: CHUNKING, features: FEATURES })}\n`;
+export const NEW_FORMAT = formatOf(CHUNKING, ['chunks', 'packs']);
+
+function formatOf(chunks: Chunking, features: readonly string[]): string {
+  return `${PACKED}\n${canonicalJson({ chunks, features })}\n`;
+}
 
 /**
  * Whether something is there, in a format that this mlpipe knows. The line knows from then on which one.
@@ -94,6 +100,22 @@ export async function upgradeRemote(line: Line): Promise<boolean> {
     await line.driver.settle();
   });
   return isMade(line);
+}
+
+/** Keeps an mlpipe away that knows nothing of collections on remotes, and would rely on what is marked. */
+export async function declareTrash(line: Line): Promise<void> {
+  const { chunking } = line;
+  if (chunking === undefined) throw new Error('A remote without packs is not collected.');
+  await talking(line, async () => {
+    const content = Buffer.from(formatOf(chunking, FEATURES));
+    const there = await line.attempt(async ({ signal }) => {
+      const body = await line.driver.get(FORMAT_NAME, { signal });
+      return body && bytesOf(body);
+    });
+    if (there?.equals(content)) return;
+    await line.attempt(({ signal }) => line.driver.put(FORMAT_NAME, contentOf(content), { replace: true, signal }));
+    await line.driver.settle();
+  });
 }
 
 /** @throws MlpipeError `remote-empty` */

@@ -9,8 +9,8 @@ import { publishNames, readSmall } from './catalogue.ts';
 import { inParallel } from './concurrency.ts';
 import { contentOf } from './driver.ts';
 import { remoteFailure } from './failure.ts';
-import { nameOf } from './names.ts';
-import { presentOn } from './presence.ts';
+import { nameOf, recordName } from './names.ts';
+import { type Presence, presentOn } from './presence.ts';
 import { type ArrivedRecord, fitsName, LARGEST, RECORD } from './records-in.ts';
 import { type Line, type Progress, settled } from './transfer.ts';
 
@@ -43,10 +43,7 @@ export async function sendRecords(
     name: `${nameOf('records', digest)}${suffixOf(path)}`,
   }));
   const names = named.map(({ name }) => name);
-  const there = await presentOn(driver, names, { pace, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
-    if (signal?.aborted) throw error;
-    throw remoteFailure(driver.address, 'the question which records are there', error);
-  });
+  const there = await namesThere(line, names);
   const wrong = repair ? await wrongOn(line, named, there) : new Set<string>();
   // What is damaged here is told by `mlpipe verify`, and travels nowhere.
   const absent = named.filter(
@@ -84,6 +81,22 @@ export async function sendRecords(
   await send(records);
   await settled(line);
   return records.length;
+}
+
+/** Those of the records that are there already. */
+export async function recordsThere(line: Line, digests: readonly Digest[]): Promise<Set<Digest>> {
+  const names = new Map(digests.map((digest) => [recordName(digest), digest]));
+  const there = await namesThere(line, [...names.keys()]);
+  return new Set([...names].filter(([name]) => there.has(name)).map(([, digest]) => digest));
+}
+
+async function namesThere({ driver, pace, signal }: Line, names: readonly string[]): Promise<Map<string, Presence>> {
+  try {
+    return await presentOn(driver, names, { pace, ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw remoteFailure(driver.address, 'the question which records are there', error);
+  }
 }
 
 /** Those of the names whose bytes on the remote are not the ones that are here. */
