@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { openProject, status, verify } from '../../runtime/api.ts';
 import { remove, temporaryFolder } from '../cli/support.ts';
 import { FILES } from '../runtime/support/flowers.ts';
-import { atEachPoint } from './killing.ts';
+import { atEachPoint, timeFor } from './killing.ts';
 
 const CHILD = fileURLToPath(new URL('run-child.ts', import.meta.url));
 
@@ -20,7 +20,7 @@ function run(folder: string, point: number): Promise<{ killed: boolean; stdout: 
 }
 
 describe('a run that is killed, at whatever call to the disk', function () {
-  this.timeout(600_000);
+  this.timeout(timeFor(600_000));
   let folder: string;
   before(() => {
     folder = temporaryFolder();

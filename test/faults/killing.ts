@@ -38,6 +38,11 @@ export function killAt(point: number): () => number {
 const EVERY = process.env.MLPIPE_EVERY_POINT === '1';
 const POINTS = 24;
 
+/** How long a test may take, in milliseconds, at so many points; as long as it takes at all of them. */
+export function timeFor(some: number): number {
+  return EVERY ? 0 : some;
+}
+
 /** Two at a time. Answers how many there were. */
 export async function atEachPoint(points: number, work: (point: number) => Promise<void>): Promise<number> {
   const step = EVERY ? 1 : Math.max(1, Math.floor(points / POINTS));

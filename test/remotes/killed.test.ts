@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { openProject } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
-import { atEachPoint } from '../faults/killing.ts';
+import { atEachPoint, timeFor } from '../faults/killing.ts';
 import {
   cloneLocks,
   filesIn,
@@ -36,7 +36,7 @@ function run(direction: 'push' | 'pull', folder: string, point: number): Promise
 }
 
 describe('a transfer that is killed', function () {
-  this.timeout(300_000);
+  this.timeout(timeFor(300_000));
   let folder: string;
   const at = (...names: string[]) => join(folder, ...names);
 
