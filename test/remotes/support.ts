@@ -79,7 +79,7 @@ export async function withRecords(
 }
 
 /** Begins like gzip, so that it is never cut into chunks. */
-function compressedLike(bytes: number): Buffer {
+export function compressedLike(bytes: number): Buffer {
   const content = pseudoRandom(bytes);
   content.set([0x1f, 0x8b]);
   return content;

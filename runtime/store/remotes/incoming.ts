@@ -11,6 +11,7 @@ import { OBJECT_TIME, OWNER, type Staged } from '../content.ts';
 import { writeFailure } from '../errors.ts';
 import { hasCode, nodeFileSystem } from '../filesystem.ts';
 import { temporaryFolder } from '../layout.ts';
+import { WriteBehind } from './write-behind.ts';
 
 /** Less is fetched anew sooner than it is looked for. */
 const WORTH_KEEPING = 2 ** 20;
@@ -24,8 +25,10 @@ export class Arrival {
   readonly #folder: string;
   readonly #path: string;
   readonly #file: number;
+  readonly #behind: WriteBehind;
   #hash: Hash = createHash('sha256');
   #bytes: Bytes = 0;
+  #ended = false;
 
   /** @param expected takes up what an earlier try has left where so much is coming */
   constructor(store: string, digest: Digest, expected: Bytes | undefined) {
@@ -38,31 +41,31 @@ export class Arrival {
       const claimed = (expected ?? Number.POSITIVE_INFINITY) > WORTH_KEEPING && this.#claim(hexadecimal);
       this.#file = fs.openSync(this.#path, claimed ? 'r+' : 'wx+', 0o600);
       if (claimed) this.#readAgain();
+      this.#behind = new WriteBehind(this.#file, this.#bytes);
     } catch (error) {
       throw writeFailure(this.#path, error);
     }
   }
 
-  /** How much is there, and hashed. */
+  /** How much has come, and is hashed. It is in the file, or on its way there. */
   get bytes(): Bytes {
     return this.#bytes;
   }
 
-  write(chunk: Uint8Array): void {
-    try {
-      for (let offset = 0; offset < chunk.length; ) {
-        offset += fs.writeSync(this.#file, chunk, offset, chunk.length - offset, this.#bytes + offset);
-      }
-    } catch (error) {
-      throw writeFailure(this.#path, error);
-    }
+  /** Takes bytes at once, and answers when there is room for more. They must not be changed afterwards. */
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#mustGoOn();
+    // The write is under way while the hash is made.
+    const room = this.#behind.write(chunk);
     this.#hash.update(chunk);
     this.#bytes += chunk.length;
+    await this.#told(room);
   }
 
   /** Begins again from nothing. */
-  empty(): void {
-    fs.ftruncateSync(this.#file, 0);
+  async empty(): Promise<void> {
+    this.#mustGoOn();
+    await this.#told(this.#behind.empty());
     this.#hash = createHash('sha256');
     this.#bytes = 0;
   }
@@ -71,26 +74,57 @@ export class Arrival {
     return `sha256:${this.#hash.copy().digest('hex')}` === this.digest;
   }
 
-  /** Of one that is whole: ready for its name. Large ones are on the disk; the others wait for a sync together. */
+  /**
+   * Of one that is whole: ready for its name. Large ones are on the disk; the others wait for a sync together. Where that
+   * fails, nothing is left of it.
+   */
   async finish(): Promise<Staged> {
+    this.#mustGoOn();
+    this.#ended = true;
     try {
+      await this.#behind.flush();
       fs.futimesSync(this.#file, OBJECT_TIME, OBJECT_TIME);
       fs.fchmodSync(this.#file, 0o444);
       const durable = this.#bytes > WORTH_KEEPING || !nodeFileSystem.syncsEverything;
-      if (durable) await nodeFileSystem.syncBeside(this.#file);
+      if (durable) await this.#behind.sync();
       fs.closeSync(this.#file);
       return { digest: this.digest, temporary: this.#path, durable };
     } catch (error) {
+      await this.#close(false);
       throw writeFailure(this.#path, error);
     }
   }
 
-  /** Breaks off. What is worth it stays, under a name by which the next try finds it. */
-  leave(keep: boolean): void {
+  /**
+   * Breaks off, if it has not ended before. What is worth it stays, under a name by which the next try finds it; but
+   * nothing of a file that the disk has failed with: what can be read of it may never get there.
+   */
+  async leave(keep: boolean): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#close(keep && this.#bytes > WORTH_KEEPING);
+  }
+
+  async #close(keep: boolean): Promise<void> {
+    // What was given is written first, so that nothing writes into a file that is closed.
+    await this.#behind.rest();
     fs.closeSync(this.#file);
     const hexadecimal = this.digest.slice('sha256:'.length);
-    if (keep && this.#bytes > WORTH_KEEPING) fs.renameSync(this.#path, join(this.#folder, partialName(hexadecimal)));
+    if (keep && !this.#behind.lost) fs.renameSync(this.#path, join(this.#folder, partialName(hexadecimal)));
     else fs.rmSync(this.#path, { force: true });
+  }
+
+  /** A request that was given up may still bring something. */
+  #mustGoOn(): void {
+    if (this.#ended) throw new Error(`${this.digest} is not waited for any more.`);
+  }
+
+  async #told(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      throw writeFailure(this.#path, error);
+    }
   }
 
   /** Renaming decides who goes on with it, where two want to. */

@@ -8,8 +8,7 @@ import { nodeFileSystem } from '../filesystem.ts';
 import { parseManifest } from '../manifest.ts';
 import { type ObjectSource, objectSource } from '../source.ts';
 import type { Content } from './driver.ts';
-
-const PIECE = 2 ** 20;
+import { readAhead } from './read-ahead.ts';
 
 export function objectsOf(store: string): ObjectSource {
   return objectSource(nodeFileSystem, store);
@@ -33,16 +32,14 @@ export function contentOfObject(source: ObjectSource, digest: Digest, bytes: Byt
       const file = await fs.promises.open(path, 'r');
       try {
         let held: Buffer | undefined;
-        for (let position = start; position < end; ) {
-          const piece = Buffer.allocUnsafe(Math.min(PIECE, end - position));
-          const { bytesRead } = await file.read(piece, 0, piece.length, offset + position);
-          if (bytesRead === 0) throw objectCorrupt(digest, path, `has only ${position} of ${bytes} bytes`);
-          position += bytesRead;
-          const part = piece.subarray(0, bytesRead);
+        let position = start;
+        for await (const part of readAhead(file, offset + start, offset + end)) {
+          position += part.length;
           hash?.update(part);
           if (held) yield held;
           held = part;
         }
+        if (position < end) throw objectCorrupt(digest, path, `has only ${position} of ${bytes} bytes`);
         if (hash !== undefined && hash.digest('hex') !== sha256) {
           throw objectCorrupt(digest, path, 'holds bytes that do not fit its digest');
         }

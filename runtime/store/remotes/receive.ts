@@ -68,9 +68,9 @@ async function receiveLoose(
     const found = await line.attempt(async (guard) => {
       const body = await driver.get(name, { start: arrival.bytes, signal: guard.signal });
       if (body === undefined) return false;
-      if (body.start !== arrival.bytes) arrival.empty();
+      if (body.start !== arrival.bytes) await arrival.empty();
       for await (const chunk of guarded(body.chunks, guard)) {
-        arrival.write(chunk);
+        await arrival.write(chunk);
         onBytes(chunk.length);
       }
       if (arrival.isWhole()) return true;
@@ -79,18 +79,18 @@ async function receiveLoose(
         throw new RemoteFault(`it broke off after ${arrival.bytes} of ${size} bytes`, 'transient');
       }
       const found = `${arrival.bytes} bytes have another digest`;
-      arrival.empty();
+      await arrival.empty();
       wrong += 1;
       if (wrong < WRONG_TWICE) throw new RemoteFault(found, 'transient');
       throw corruptOnRemote(driver.address, subject, found);
     }, signal);
     if (!found) {
       // What is there of it may have come by its recipe, which goes on with it.
-      arrival.leave(line.chunking !== undefined);
+      await arrival.leave(line.chunking !== undefined);
       return undefined;
     }
   } catch (error) {
-    arrival.leave(true);
+    await arrival.leave(true);
     if (signal?.aborted) throw error;
     throw remoteFailure(driver.address, subject, error);
   }

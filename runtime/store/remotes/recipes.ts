@@ -82,9 +82,9 @@ export async function receiveByRecipe(
   try {
     // What is damaged here is no fault of the remote's: after a first time nothing here is believed.
     for (let [wrong, believed] = [0, here]; ; believed = undefined) {
-      if (arrival.bytes > recipe.bytes) arrival.empty();
+      if (arrival.bytes > recipe.bytes) await arrival.empty();
       for await (const content of contentBy(recipe, arrival.bytes, line, signal, believed)) {
-        arrival.write(content);
+        await arrival.write(content);
         onBytes(content.length);
       }
       if (arrival.isWhole()) {
@@ -92,12 +92,12 @@ export async function receiveByRecipe(
         return await arrival.finish();
       }
       const found = `${arrival.bytes} bytes have another digest`;
-      arrival.empty();
+      await arrival.empty();
       if (believed === undefined) wrong += 1;
       if (wrong >= WRONG_TWICE) throw corruptOnRemote(address, `the object ${digest}`, found);
     }
   } catch (error) {
-    arrival.leave(true);
+    await arrival.leave(true);
     throw error;
   }
 }

@@ -102,18 +102,17 @@ export async function* guarded(
   const { signal } = guard;
   const iterator = chunks[Symbol.asyncIterator]();
   let give: (reason: unknown) => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    give = reject;
-  });
-  // It is looked at only while a chunk is waited for.
-  aborted.catch(() => undefined);
   const onAbort = () => give(signal.reason);
   signal.addEventListener('abort', onAbort);
   let whole = false;
   try {
     for (;;) {
       signal.throwIfAborted();
-      const next = await Promise.race([iterator.next(), aborted]);
+      // No race with a promise that outlives it, which would keep every chunk until the last has come.
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        give = reject;
+        iterator.next().then(resolve, reject);
+      });
       guard.alive();
       if (next.done) {
         whole = true;

@@ -4,13 +4,14 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BULK, OWNER, sweepTemporaryFolder } from '../../content.ts';
 import { hasCode, nodeFileSystem } from '../../filesystem.ts';
-import { type Content, type GetOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
+import { type Content, type GetOptions, type PutOptions, type RemoteDriver, RemoteFault } from '../driver.ts';
+import { readAhead } from '../read-ahead.ts';
+import { WriteBehind } from '../write-behind.ts';
 
 /** So many small files wait for one sync together. */
 const WAITING = 1000;
 /** A larger file is brought to the disk by itself. */
 const LARGE = 2 ** 20;
-const PIECE = 2 ** 20;
 
 interface Waiting {
   temporary: string;
@@ -33,6 +34,7 @@ class FolderDriver implements RemoteDriver {
   };
   readonly #folder: string;
   #waiting: Waiting[] = [];
+  readonly #running = new Set<Promise<unknown>>();
   #swept = false;
 
   constructor(folder: string) {
@@ -89,13 +91,7 @@ class FolderDriver implements RemoteDriver {
     try {
       // No more memory than there is to read: thousands of small files would else leave gigabytes to be collected.
       const last = Math.min(end, fs.fstatSync(file.fd).size);
-      for (let position = start; position < last; ) {
-        const length = Math.min(PIECE, last - position);
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
-        if (bytesRead === 0) return;
-        position += bytesRead;
-        yield buffer.subarray(0, bytesRead);
-      }
+      yield* readAhead(file, start, last);
     } catch (error) {
       throw this.#fault(error);
     } finally {
@@ -103,19 +99,35 @@ class FolderDriver implements RemoteDriver {
     }
   }
 
-  async put(name: string, content: Content, { replace = false } = {}): Promise<'created' | 'present'> {
+  async put(name: string, content: Content, options: PutOptions = {}): Promise<'created' | 'present'> {
+    const task = this.#put(name, content, options);
+    this.#running.add(task);
+    try {
+      return await task;
+    } finally {
+      this.#running.delete(task);
+    }
+  }
+
+  async #put(name: string, content: Content, { replace = false, signal }: PutOptions): Promise<'created' | 'present'> {
     this.#sweep();
     const path = this.#path(name);
     if (!replace && fs.existsSync(path)) return 'present';
     const temporary = join(this.#folder, 'tmp', `${OWNER}-${randomBytes(8).toString('hex')}`);
     let file: number | undefined;
+    let behind: WriteBehind | undefined;
     try {
       fs.mkdirSync(dirname(path), { recursive: true });
       fs.mkdirSync(dirname(temporary), { recursive: true });
       file = fs.openSync(temporary, 'wx', 0o444);
-      for await (const chunk of content.read()) nodeFileSystem.write(file, chunk);
-      if (content.bytes > LARGE) await nodeFileSystem.syncBeside(file);
+      behind = new WriteBehind(file);
+      for await (const chunk of content.read()) {
+        signal?.throwIfAborted();
+        await behind.write(chunk);
+      }
+      await (content.bytes > LARGE ? behind.sync() : behind.flush());
     } catch (error) {
+      await behind?.rest();
       if (file !== undefined) fs.closeSync(file);
       fs.rmSync(temporary, { force: true });
       throw this.#fault(error);
@@ -152,6 +164,8 @@ class FolderDriver implements RemoteDriver {
   }
 
   async close() {
+    // Whoever waited for it may have given it up.
+    await Promise.allSettled(this.#running);
     for (const { temporary } of this.#waiting) fs.rmSync(temporary, { force: true });
     this.#waiting = [];
   }
