@@ -1,6 +1,7 @@
 /** Fetches records, and the objects that are needed to use or to make again what they are about. */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
+import { addBehind, namedBy } from '../ledger/named.ts';
 import { RECORD_FORMAT, type RunRecord, type StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { beginSession } from '../store/collection/sessions.ts';
@@ -22,7 +23,6 @@ import { orCancelled } from './cancelled.ts';
 import { namesCache, rememberOnRemote } from './known.ts';
 import { lockedRecords } from './locks.ts';
 import { pullLogs } from './logs.ts';
-import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
 export interface PullOptions extends TransferOptions {

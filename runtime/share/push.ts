@@ -3,6 +3,7 @@
  * the logs that name the records.
  */
 import type { Bytes, Digest } from '../../grammar/plan/plan.ts';
+import { addBehind, namedBy } from '../ledger/named.ts';
 import type { StoredRecord } from '../ledger/record.ts';
 import type { Project } from '../project.ts';
 import { readTrash } from '../store/remotes/collection/epochs.ts';
@@ -17,7 +18,6 @@ import { modelOf } from '../versions/model.ts';
 import { orCancelled } from './cancelled.ts';
 import { rememberOnRemote } from './known.ts';
 import { planLogs, pushLogs } from './logs.ts';
-import { addBehind, namedBy } from './named.ts';
 import { withDriver } from './remotes.ts';
 
 export interface PushOptions extends TransferOptions {
