@@ -219,6 +219,7 @@ function replay(before: Disk, done: readonly Operation[], fate: Map<number, Fate
   // What the names meant while the machine ran: a rename that survives takes its file along, though the name it had
   // before was never on the disk.
   const live = new Map<string, File>(disk.files);
+  const made: string[] = [];
   done.forEach((operation, index) => {
     if (operation.kind === 'create') {
       const file = { bytes: Buffer.alloc(0), modified: 1 };
@@ -245,7 +246,9 @@ function replay(before: Disk, done: readonly Operation[], fate: Map<number, Fate
       const file = content.get(operation.file);
       if (file) file.modified = operation.modified;
     } else if (operation.kind === 'folder') {
-      if (!lost.has(index)) disk.folders.add(operation.path);
+      if (lost.has(index) || disk.folders.has(operation.path)) return;
+      made.push(operation.path);
+      disk.folders.add(operation.path);
     } else if (operation.kind === 'unlink') {
       live.delete(operation.path);
       if (!lost.has(index)) at.delete(operation.path);
@@ -259,10 +262,10 @@ function replay(before: Disk, done: readonly Operation[], fate: Map<number, Fate
       at.set(operation.to, file);
     }
   });
-  // A file in a folder that was lost is lost with it.
+  // A file in a folder that was lost is lost with it. What was there before can be reached, and stays.
   const reachable = (path: string): boolean =>
-    disk.folders.has(path) && (dirname(path) === path || reachable(dirname(path)));
-  for (const folder of [...disk.folders]) if (!reachable(folder)) disk.folders.delete(folder);
+    disk.folders.has(path) && (before.folders.has(path) || dirname(path) === path || reachable(dirname(path)));
+  for (const folder of made) if (!reachable(folder)) disk.folders.delete(folder);
   disk.files = new Map([...at].filter(([path]) => disk.folders.has(dirname(path))));
   return disk;
 }
