@@ -208,6 +208,28 @@ export class ContentFolder {
   }
 }
 
+/** Which files a folder has, for many questions: listing one of its 256 folders is cheaper than asking for each. */
+export class ListedNames {
+  readonly #folder: ContentFolder;
+  /** By the first two digits. */
+  readonly #listed = new Map<string, ReadonlySet<Digest>>();
+
+  constructor(folder: ContentFolder) {
+    this.#folder = folder;
+  }
+
+  /** Of what others add meanwhile it may say that it is not there. */
+  has(digest: Digest): boolean {
+    const shard = digest.slice('sha256:'.length, 'sha256:ab'.length);
+    let names = this.#listed.get(shard);
+    if (!names) {
+      names = new Set([...this.#folder.namesIn(shard)].flatMap((name) => ('digest' in name ? [name.digest] : [])));
+      this.#listed.set(shard, names);
+    }
+    return names.has(digest);
+  }
+}
+
 /** A copy while it is being made. */
 export interface GrowingCopy {
   /** Whether all is there; what was asked for before may have been less. */

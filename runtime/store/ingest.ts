@@ -1,7 +1,7 @@
 /** How files and bytes become objects: read only where they are not known, written only where they are not there. */
 import { join } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import { BULK, type ContentFolder, OBJECT_NANOSECONDS, OBJECT_TIME, type Staged } from './content.ts';
+import { BULK, type ContentFolder, ListedNames, OBJECT_NANOSECONDS, OBJECT_TIME, type Staged } from './content.ts';
 import { objectMissing } from './errors.ts';
 import { type FileSystem, hasCode, nodeFileSystem } from './filesystem.ts';
 import { isUntouched } from './identity.ts';
@@ -58,9 +58,10 @@ export class Ingest {
    */
   async store(root: string, files: readonly ScannedFile[], cache: StatCache, read?: Set<string>): Promise<Digest[]> {
     const present = new Map<Digest, ObjectPlace>();
+    const listed = files.length > BULK ? new ListedNames(this.#objects) : undefined;
     const digests = files.map((file) => {
       const digest = cache.get(file.identity);
-      const place = digest === undefined ? undefined : this.#wholeAt(digest, file.identity.bytes);
+      const place = digest === undefined ? undefined : this.#wholeAt(digest, file.identity.bytes, listed);
       if (digest !== undefined && place) present.set(digest, place);
       return place && digest;
     });
@@ -173,8 +174,9 @@ export class Ingest {
   }
 
   /** Where it is with the right size and untouched since it was written: an object that is not is written again. */
-  #wholeAt(digest: Digest, bytes: bigint): ObjectPlace | undefined {
-    const place = this.#source.locate(digest);
+  #wholeAt(digest: Digest, bytes: bigint, listed?: ListedNames): ObjectPlace | undefined {
+    const packed = listed && !listed.has(digest) ? this.#packs.find(digest) : undefined;
+    const place = packed ? { ...packed, alone: false } : this.#source.locate(digest);
     return place?.bytes === Number(bytes) && !place.meddled ? place : undefined;
   }
 

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import type { ContentFolder, GrowingCopy, Staged } from './content.ts';
+import { type ContentFolder, type GrowingCopy, ListedNames, type Staged } from './content.ts';
 import { readFailure } from './errors.ts';
 import { type FileIdentity, identityOf, isSettled, isUntouched, now } from './identity.ts';
 import { looksLikeManifest } from './manifest.ts';
@@ -53,8 +53,7 @@ export class Stager {
   readonly #objects: ContentFolder;
   readonly #packs: PackFolder;
   readonly #options: StagerOptions;
-  /** By the first two digits. */
-  readonly #listed = new Map<string, Set<Digest>>();
+  readonly #listed: ListedNames;
   #pack: PackWriter | undefined;
   #full: StagedPack[] = [];
 
@@ -62,6 +61,7 @@ export class Stager {
     this.#objects = objects;
     this.#packs = packs;
     this.#options = options;
+    this.#listed = new ListedNames(objects);
   }
 
   /** @throws MlpipeError `file-changed`, `manifest-as-file`, `path-missing`, and those of a failed write */
@@ -126,17 +126,8 @@ export class Stager {
     return this.#isFile(digest) || this.#packs.find(digest, false) !== undefined;
   }
 
-  /** Among many, listing a folder once is cheaper than asking for each. */
   #isFile(digest: Digest): boolean {
-    if (!this.#options.pack) return this.#objects.has(digest);
-    const shard = digest.slice(7, 9);
-    let names = this.#listed.get(shard);
-    if (!names) {
-      names = new Set();
-      for (const name of this.#objects.namesIn(shard)) if ('digest' in name) names.add(name.digest);
-      this.#listed.set(shard, names);
-    }
-    return names.has(digest);
+    return this.#options.pack ? this.#listed.has(digest) : this.#objects.has(digest);
   }
 }
 

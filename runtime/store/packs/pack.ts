@@ -113,49 +113,57 @@ export interface PackEntry {
   bytes: Bytes;
 }
 
-/** What a pack holds. */
+/** What a pack holds, in the order of the digests. */
 export class PackIndex {
   readonly #index: Buffer;
-  /** The first four bytes of every digest, in order: a search touches little else. */
-  readonly #heads: Uint32Array;
+  readonly count: number;
 
   constructor(index: Buffer) {
     this.#index = index;
-    this.#heads = new Uint32Array(index.length / ENTRY);
-    for (let entry = 0; entry < this.#heads.length; entry += 1) this.#heads[entry] = index.readUInt32BE(entry * ENTRY);
-  }
-
-  get count(): number {
-    return this.#heads.length;
+    this.count = index.length / ENTRY;
   }
 
   /** @param wanted the 32 bytes of a digest */
   find(wanted: Buffer): { offset: Bytes; bytes: Bytes } | undefined {
-    const head = wanted.readUInt32BE(0);
-    let [low, high] = [0, this.#heads.length];
-    while (low < high) {
+    let [low, high] = [0, this.count - 1];
+    while (low <= high) {
       const middle = (low + high) >>> 1;
-      if ((this.#heads[middle] ?? 0) < head) low = middle + 1;
-      else high = middle;
-    }
-    for (; this.#heads[low] === head; low += 1) {
-      const at = low * ENTRY;
-      if (this.#index.compare(wanted, 0, 32, at, at + 32) === 0) return this.#place(at);
+      const order = this.#compare(middle, wanted);
+      if (order === 0) return this.placeAt(middle);
+      if (order < 0) low = middle + 1;
+      else high = middle - 1;
     }
     return undefined;
   }
 
   *entries(): Generator<PackEntry> {
-    for (let at = 0; at < this.#index.length; at += ENTRY) {
-      yield { digest: `sha256:${this.#index.toString('hex', at, at + 32)}`, ...this.#place(at) };
+    for (let number = 0; number < this.count; number += 1) {
+      const at = number * ENTRY;
+      yield { digest: `sha256:${this.#index.toString('hex', at, at + 32)}`, ...this.placeAt(number) };
     }
   }
 
-  #place(at: number): { offset: Bytes; bytes: Bytes } {
+  isAt(number: number, wanted: Buffer): boolean {
+    return this.#compare(number, wanted) === 0;
+  }
+
+  /** The first 32 bits of the digest. */
+  headAt(number: number): number {
+    return this.#index.readInt32LE(number * ENTRY);
+  }
+
+  placeAt(number: number): { offset: Bytes; bytes: Bytes } {
+    const at = number * ENTRY;
     return {
       offset: Number(this.#index.readBigUInt64LE(at + 32)),
       bytes: Number(this.#index.readBigUInt64LE(at + 40)),
     };
+  }
+
+  /** Negative where the digest of that number comes before. */
+  #compare(number: number, wanted: Buffer): number {
+    const at = number * ENTRY;
+    return this.#index.compare(wanted, 0, 32, at, at + 32);
   }
 }
 
@@ -175,7 +183,8 @@ export function readIndex(files: FileSystem, path: string, name: string): PackIn
   const checksum = createHash('sha256').update(index).digest();
   if (!checksum.equals(trailer.subarray(8)) || checksum.toString('hex') !== name) return undefined;
   const found = new PackIndex(index);
-  for (const { offset, bytes } of found.entries()) {
+  for (let number = 0; number < found.count; number += 1) {
+    const { offset, bytes } = found.placeAt(number);
     if (offset < MAGIC.length || offset + bytes > begin) return undefined;
   }
   return found;

@@ -7,6 +7,7 @@ import { readFailure } from '../errors.ts';
 import { type FileSystem, hasCode } from '../filesystem.ts';
 import { Writes } from '../writes.ts';
 import { type PackIndex, PackWriter, readIndex, type StagedPack } from './pack.ts';
+import { PackTable } from './table.ts';
 
 export interface Packed {
   /** The pack's file. */
@@ -18,6 +19,7 @@ export interface Packed {
 }
 
 interface KnownPack {
+  path: string;
   /** Nothing where it is damaged. */
   index: PackIndex | undefined;
   meddled: boolean;
@@ -37,6 +39,7 @@ export class PackFolder {
   #made = false;
   /** By name. */
   readonly #known = new Map<string, KnownPack>();
+  #table = new PackTable();
   #looked = false;
   /** Whether every name that is known is on the disk. */
   #settled = false;
@@ -64,7 +67,7 @@ export class PackFolder {
   /** Every pack there is, damaged ones too. */
   *all(): Generator<{ name: string; path: string; index: PackIndex | undefined }> {
     this.#refresh(true);
-    for (const [name, { index }] of [...this.#known]) yield { name, path: this.path(name), index };
+    for (const [name, { index, path }] of [...this.#known]) yield { name, path, index };
   }
 
   begin(): PackWriter {
@@ -111,6 +114,7 @@ export class PackFolder {
   /** Looks at everything anew, as after packs were taken away. */
   forget(): void {
     this.#known.clear();
+    this.#table = new PackTable();
     this.#looked = false;
     this.#listed = undefined;
   }
@@ -124,11 +128,9 @@ export class PackFolder {
   }
 
   #findAmong(wanted: Buffer): Packed | undefined {
-    for (const [name, { index, meddled }] of this.#known) {
-      const place = index?.find(wanted);
-      if (place) return { path: this.path(name), ...place, meddled };
-    }
-    return undefined;
+    const found = this.#table.find(wanted);
+    const known = found && this.#known.get(found.row.name);
+    return found && known && { path: known.path, ...found.row.index.placeAt(found.number), meddled: known.meddled };
   }
 
   /** Whether anything may be new. */
@@ -145,11 +147,15 @@ export class PackFolder {
       names = [];
     }
     const packs = new Set(names.flatMap((each) => /^([0-9a-f]{64})\.pack$/.exec(each)?.[1] ?? []));
-    for (const name of this.#known.keys()) if (!packs.has(name)) this.#known.delete(name);
+    if ([...this.#known.keys()].some((name) => !packs.has(name))) this.#known.clear();
+    if (this.#known.size === 0) this.#table = new PackTable();
     for (const name of packs) {
       if (this.#known.has(name)) continue;
-      const meddled = this.#files.status(this.path(name))?.modified !== OBJECT_NANOSECONDS;
-      this.#known.set(name, { index: readIndex(this.#files, this.path(name), name), meddled });
+      const path = this.path(name);
+      const meddled = this.#files.status(path)?.modified !== OBJECT_NANOSECONDS;
+      const index = readIndex(this.#files, path, name);
+      this.#known.set(name, { path, index, meddled });
+      if (index) this.#table.add({ name, index });
       this.#settled = false;
     }
     const settled = changed !== undefined && changed < BigInt(Date.now()) * 1_000_000n - RACY;
