@@ -59,6 +59,7 @@ async function bench(): Promise<void> {
     await compare(`${LARGE / 2 ** 30} GiB`, large, tools, speed, 'GB/s');
     fs.rmSync(large);
     await hollow(folder, mlpipe);
+    await manyMore(folder, mlpipe);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -79,6 +80,29 @@ async function hollow(folder: string, { openStore }: Mlpipe): Promise<void> {
   if ((await store.digest(path)).digest !== digest) throw new Error('It is not what was stored.');
   metric(`${bytes / 1e9} GB with holes, state`, performance.now() - began, 'ms');
   metric(`${bytes / 1e9} GB with holes, memory of the process`, process.memoryUsage().rss / 2 ** 20, 'MiB');
+}
+
+/** Ten times as many, which would take the others hours. */
+async function manyMore(folder: string, { openStore }: Mlpipe): Promise<void> {
+  const count = FILES * 10;
+  const what = `${count.toLocaleString('en-US')} files`;
+  const data = join(folder, 'many-more');
+  makeFiles(data, count);
+  shell('sync');
+  const store = openStore(join(folder, 'many-more-store'));
+  const digests = new Set<string>();
+  for (const [name, work] of [
+    ['ingest', () => store.put(data)],
+    ['ingest again, unchanged', () => store.put(data)],
+    ['state', () => store.digest(data)],
+  ] as const) {
+    const began = performance.now();
+    digests.add((await work()).digest);
+    metric(`${what}, ${name}`, count / ((performance.now() - began) / 1000), 'files/s');
+  }
+  store.close();
+  if (digests.size !== 1) throw new Error('It is not what was stored.');
+  metric(`${what}, most memory of the process`, process.resourceUsage().maxRSS / 2 ** 10, 'MiB');
 }
 
 async function compare(
@@ -240,8 +264,8 @@ async function bundled(folder: string): Promise<Mlpipe> {
   return (await import(pathToFileURL(entry).href)) as Mlpipe;
 }
 
-function makeFiles(folder: string): void {
-  for (let index = 0; index < FILES; index += 1) {
+function makeFiles(folder: string, count = FILES): void {
+  for (let index = 0; index < count; index += 1) {
     const parent = join(folder, String(Math.floor(index / 1000)));
     if (index % 1000 === 0) fs.mkdirSync(parent, { recursive: true });
     fs.writeFileSync(join(parent, `${index}.bin`), randomBytes(SMALL));
