@@ -13,8 +13,8 @@ import type { ObjectPlace, ObjectSource } from './source.ts';
 import type { StatCache } from './statcache.ts';
 import { fileChanged, type HashedFile, hashFile, type StagedFile, Stager } from './work.ts';
 
-/** How many new files share one sync. */
-const BATCH_FILES = 65_536;
+/** How many new files share one sync, and the threads that are started for them. */
+const BATCH_FILES = 2 ** 17;
 const BATCH_BYTES = 2 ** 30;
 /** What was changed so lately, in milliseconds, is young enough for any collection. */
 const FRESH = 24 * 3_600_000;

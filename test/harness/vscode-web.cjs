@@ -23,6 +23,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
+const { actionsOn } = require('./page-actions.cjs');
 
 const argv = process.argv.slice(2);
 const values = (name) =>
@@ -151,88 +152,14 @@ async function startServer(port) {
   }
 }
 
-/** The first visible match, in the workbench or inside a webview; where there is none yet, the workbench's first. */
-async function visible(page, selector, text) {
-  const options = text === undefined ? {} : { hasText: text };
-  for (const frame of page.frames()) {
-    const found = frame.locator(selector, options).filter({ visible: true });
-    if ((await found.count().catch(() => 0)) > 0) return found.first();
-  }
-  return page.locator(selector, options).first();
-}
-
-/** What the tests may ask of the page. Each takes plain data and answers with plain data. */
-const actions = {
-  /** A line of the test report. */
-  print(_page, { text }) {
-    printed = true;
-    console.log(text);
-    return true;
-  },
-  async screenshot(page, { name }) {
-    const output = environment.MLPIPE_EDITOR_OUTPUT ?? scratch;
-    fs.mkdirSync(output, { recursive: true });
-    const file = path.join(output, `${path.basename(name)}.png`);
-    await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
-    return file;
-  },
-  async click(page, { selector, text, button }) {
-    const found = await visible(page, selector, text);
-    await found.click({ timeout: 10_000, button: button ?? 'left' });
-    return true;
-  },
-  async hover(page, { selector, text }) {
-    const found = text === undefined ? page.locator(selector) : page.locator(selector, { hasText: text });
-    await found.first().hover({ timeout: 10_000 });
-    return true;
-  },
-  /** Makes the side bar so wide, in pixels, by drawing at its edge. */
-  async widen(page, { width }) {
-    const box = await page.locator('.part.sidebar').boundingBox();
-    const y = box.y + box.height / 2;
-    await page.mouse.move(box.x + box.width, y);
-    await page.mouse.down();
-    await page.mouse.move(box.x + width, y, { steps: 4 });
-    await page.mouse.up();
-    // Off the edge again, so that no picture shows it lit.
-    await page.mouse.move(box.x + width + 300, 4);
-    return true;
-  },
-  async press(page, { keys }) {
-    await page.keyboard.press(keys);
-    return true;
-  },
-  async type(page, { text }) {
-    await page.keyboard.type(text);
-    return true;
-  },
-  /** The texts of everything visible that matches, in the workbench and inside webviews. */
-  async texts(page, { selector }) {
-    const found = page.frames().map(async (frame) => {
-      try {
-        // What is drawn has no inner text of its own: it is the texts in it.
-        return await frame
-          .locator(selector)
-          .filter({ visible: true })
-          .evaluateAll((elements) =>
-            elements.map(
-              (element) =>
-                element.innerText ?? [...element.querySelectorAll('text')].map((each) => each.textContent).join('\n'),
-            ),
-          );
-      } catch (error) {
-        // A webview may go while it is looked at; the page itself may not.
-        if (frame === page.mainFrame()) throw error;
-        return [];
-      }
-    });
-    const all = (await Promise.all(found)).flat();
-    // The workbench sets no-break spaces, which no reader tells from others.
-    return all.map((text) => text.replaceAll('\u00a0', ' '));
-  },
-};
-
 async function startDriver(page) {
+  const actions = actionsOn(page, {
+    output: environment.MLPIPE_EDITOR_OUTPUT ?? scratch,
+    print(text) {
+      printed = true;
+      console.log(text);
+    },
+  });
   const secret = randomBytes(16).toString('hex');
   const listener = http.createServer(async (request, response) => {
     const answer = (status, body) => {
@@ -245,7 +172,7 @@ async function startDriver(page) {
     try {
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
-      answer(200, { result: await action(page, JSON.parse(Buffer.concat(chunks).toString('utf8'))) });
+      answer(200, { result: await action(JSON.parse(Buffer.concat(chunks).toString('utf8'))) });
     } catch (error) {
       answer(500, { error: error.message });
     }

@@ -6,8 +6,9 @@ import { MlpipeError } from '../../runtime/errors.ts';
 import { openProject, type Project } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
-import { type Content, type Listed, RemoteFault } from '../../runtime/store/remotes/driver.ts';
+import type { Listed } from '../../runtime/store/remotes/driver.ts';
 import type { TransferOptions } from '../../runtime/store/remotes/transfer.ts';
+import { LosingRemote, mustCompleteAfterAnyFault } from './failing.ts';
 import { FaultServer } from './servers/faults.ts';
 import {
   cloneLocks,
@@ -182,38 +183,11 @@ describe('a remote that fails', function () {
     const sending = (remoteInstead: MemoryRemote) => push(author, [], { ...IMPATIENT, around: () => remoteInstead });
 
     it('at any single request leaves nothing without what it names, and the next push completes it', async () => {
-      const whole = new MemoryRemote();
-      await sending(whole);
-      const expected = mustBeSound(whole.files);
-      for (let point = 1; point <= whole.calls.put; point += 1) {
-        const failing = new (class extends MemoryRemote {
-          override async put(name: string, content: Content, options = {}) {
-            if (this.calls.put + 1 === point) {
-              this.calls.put += 1;
-              throw new RemoteFault('507 Insufficient Storage', 'refused');
-            }
-            return super.put(name, content, options);
-          }
-        })();
-        await assert.rejects(sending(failing), /507/);
-        mustBeSound(failing.files, { sent: true });
-        const later = new MemoryRemote(failing.files);
-        await sending(later);
-        assert.deepEqual(mustBeSound(later.files, { sent: true }), expected, `after a fault at request ${point}`);
-      }
+      assert.ok((await mustCompleteAfterAnyFault(sending, { sent: true })) > 0);
     });
 
     it('with lost answers and lost races still comes to the same', async () => {
-      const lost = new Set<string>();
-      const racing = new (class extends MemoryRemote {
-        override async put(name: string, content: Content, options = {}) {
-          const answer = await super.put(name, content, options);
-          // It was stored, and nobody heard of it; the next try finds the name taken.
-          if (lost.has(name)) return answer;
-          lost.add(name);
-          throw new RemoteFault('socket hang up', 'transient');
-        }
-      })();
+      const racing = new LosingRemote();
       await sending(racing);
       assert.equal(mustBeSound(racing.files, { sent: true }).records, 2);
     });

@@ -6,13 +6,14 @@ import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
 import { openStore } from '../../runtime/store/open.ts';
-import { type Content, type Listed, RemoteFault } from '../../runtime/store/remotes/driver.ts';
+import type { Listed } from '../../runtime/store/remotes/driver.ts';
 import { openHttp } from '../../runtime/store/remotes/drivers/http.ts';
 import { isMade } from '../../runtime/store/remotes/format.ts';
 import { blobsIn, encodeIndex, parseIndex } from '../../runtime/store/remotes/pack-format.ts';
 import { RemoteObjects } from '../../runtime/store/remotes/stored.ts';
 import { openLine } from '../../runtime/store/remotes/transfer.ts';
 import type { Store } from '../../runtime/store/store.ts';
+import { LosingRemote, mustCompleteAfterAnyFault } from './failing.ts';
 import { FaultServer } from './servers/faults.ts';
 import { MemoryRemote, mustBeSound, QUICK, receive, remove, send, tableOf, temporaryFolder } from './support.ts';
 
@@ -363,26 +364,8 @@ describe('a remote whose packs fail', function () {
     });
 
     it('that fails at any single request has everything with what it names, and the next push completes it', async () => {
-      const sound = new MemoryRemote();
-      await send(author, [table, files], sound);
-      const expected = mustBeSound(sound.files);
-      assert.ok(sound.calls.put >= 8, `${sound.calls.put} requests`);
-      for (let point = 1; point <= sound.calls.put; point += 1) {
-        const failing = new (class extends MemoryRemote {
-          override async put(name: string, content: Content, options = {}) {
-            if (this.calls.put + 1 === point) {
-              this.calls.put += 1;
-              throw new RemoteFault('507 Insufficient Storage', 'refused');
-            }
-            return super.put(name, content, options);
-          }
-        })();
-        await assert.rejects(send(author, [table, files], failing), /507/);
-        mustBeSound(failing.files);
-        const later = new MemoryRemote(failing.files);
-        await send(author, [table, files], later);
-        assert.deepEqual(mustBeSound(later.files), expected, `after a fault at request ${point}`);
-      }
+      const requests = await mustCompleteAfterAnyFault((target) => send(author, [table, files], target));
+      assert.ok(requests >= 8, `${requests} requests`);
     });
 
     it('that has wrong bytes under the name of a pack, which no index names, gets the right ones', async () => {
@@ -396,15 +379,7 @@ describe('a remote whose packs fail', function () {
     });
 
     it('that loses answers and races still comes to the same', async () => {
-      const lost = new Set<string>();
-      const racing = new (class extends MemoryRemote {
-        override async put(name: string, content: Content, options = {}) {
-          const answer = await super.put(name, content, options);
-          if (lost.has(name)) return answer;
-          lost.add(name);
-          throw new RemoteFault('socket hang up', 'transient');
-        }
-      })();
+      const racing = new LosingRemote();
       await send(author, [table, files], racing, QUICK);
       mustBeSound(racing.files);
       await isRight(author, files);

@@ -1,6 +1,5 @@
 /** What has changed since a model was last good, in words that a person can act on. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import * as api from '../../runtime/api.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
@@ -10,29 +9,13 @@ import { FILES, flowers } from './support/flowers.ts';
 describe('what has changed since a model was last good', function () {
   this.timeout(60_000);
   let project: TemporaryProject;
-  const git = (...words: string[]) =>
-    execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-      cwd: project.folder,
-      stdio: 'ignore',
-    });
-  const inside = async <Answer>(use: (opened: api.Project) => Promise<Answer>): Promise<Answer> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await use(opened);
-    } finally {
-      opened.close();
-    }
-  };
-  const changes = (reference = 'learn') => inside((opened) => api.changesSinceGood(opened, reference));
+  const changes = (reference = 'learn') => project.open((opened) => api.changesSinceGood(opened, reference));
   const edit = (before: string, after: string) =>
     project.write('flowers.mlpipe', project.read('flowers.mlpipe').replace(before, after));
 
   beforeEach(async () => {
     project = new TemporaryProject({ ...FILES, '.gitignore': 'report.txt\n' });
-    fs.rmSync(project.path('.git'), { recursive: true });
-    git('init', '-q', '-b', 'main');
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
     await project.run();
   });
   afterEach(() => project.remove());
@@ -48,11 +31,11 @@ describe('what has changed since a model was last good', function () {
   });
 
   it('is told of data, parameters, gates and code, though nothing of it has run', async () => {
-    const kept = await inside((opened) => api.keep(opened, 'learn'));
+    const kept = await project.open((opened) => api.keep(opened, 'learn'));
     project.write('flowers.csv', flowers(90));
     edit('param rate = 0.05', 'param rate = 0.5');
     edit('accuracy >= 1%', 'accuracy >= 2%');
-    git('commit', '-qam', 'second');
+    project.git('commit', '-qam', 'second');
     const found = await changes('learn@1');
     assert.deepEqual([found.good.record, found.good.kept], [kept.record, 'learn@1']);
     const told = new Map(found.changes.map(({ step, text }) => [step, text]));

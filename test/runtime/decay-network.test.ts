@@ -84,14 +84,8 @@ describe('decay, asked of others', function () {
     files: hashes.map((sha256, index) => ({ filename: `${index}.whl`, url: `${index}.whl`, hashes: { sha256 } })),
   });
 
-  const decay = async (network?: NetworkOptions) => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await api.decay(opened, api.pipelineFile(project.folder), network ? { network } : {});
-    } finally {
-      opened.close();
-    }
-  };
+  const decay = async (network?: NetworkOptions) =>
+    project.open((opened) => api.decay(opened, api.pipelineFile(project.folder), network ? { network } : {}));
   const ask = (more: NetworkOptions = {}) =>
     decay({
       ...more,

@@ -13,35 +13,19 @@ describe('decay', function () {
   this.timeout(60_000);
   let project: TemporaryProject;
   let server = '';
-  const git = (...words: string[]) =>
-    execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-      cwd: project.folder,
-      stdio: 'ignore',
-    });
-  const inside = async <Answer>(use: (opened: api.Project) => Promise<Answer>): Promise<Answer> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await use(opened);
-    } finally {
-      opened.close();
-    }
-  };
-  const decay = (): Promise<Decay> => inside((opened) => api.decay(opened, api.pipelineFile(project.folder)));
+  const decay = (): Promise<Decay> => project.open((opened) => api.decay(opened, api.pipelineFile(project.folder)));
   const gone = async () => (await decay()).items.filter(({ resolves }) => !resolves);
   const kinds = (items: readonly DecayItem[]) => items.map(({ kind, name }) => `${kind} ${name}`);
   const object = (digest: string) => project.path(join('.mlpipe', 'objects', digest.slice(7, 9), digest.slice(9)));
 
   beforeEach(async () => {
     project = new TemporaryProject({ ...FILES, '.gitignore': 'report.txt\n' });
-    fs.rmSync(project.path('.git'), { recursive: true });
     server = `${project.folder}-server.git`;
     execFileSync('git', ['init', '-q', '--bare', server]);
-    git('init', '-q', '-b', 'main');
-    git('remote', 'add', 'origin', server);
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
+    project.git('remote', 'add', 'origin', server);
     await project.run();
-    await inside((opened) => api.keep(opened, 'learn'));
+    await project.open((opened) => api.keep(opened, 'learn'));
   });
   afterEach(() => {
     project.remove();
@@ -53,7 +37,7 @@ describe('decay', function () {
       (await gone()).map(({ kind, where }) => [kind, where]),
       [['commit', 'on no branch of a remote: push it']],
     );
-    git('push', '-q', 'origin', 'main');
+    project.git('push', '-q', 'origin', 'main');
     const whole = await decay();
     assert.deepEqual([whole.ok, await gone()], [true, []]);
     assert.deepEqual([...new Set(whole.items.map(({ kind }) => kind))].sort(), [
@@ -68,7 +52,7 @@ describe('decay', function () {
   });
 
   it('is none of data whose file is another now while the store has it, and is some once that has it no more', async () => {
-    git('push', '-q', 'origin', 'main');
+    project.git('push', '-q', 'origin', 'main');
     const data = (await decay()).items.find(({ kind }) => kind === 'data');
     project.write('flowers.csv', flowers(30));
     assert.deepEqual(await gone(), []);
@@ -81,10 +65,10 @@ describe('decay', function () {
   });
 
   it('is remembered with its time, and becomes a diagnostic on the line that it is about', async () => {
-    git('push', '-q', 'origin', 'main');
+    project.git('push', '-q', 'origin', 'main');
     const file = api.pipelineFile(project.folder);
     const findings = () =>
-      inside(async (opened) =>
+      project.open(async (opened) =>
         (await api.check(opened, file)).filter(({ code }) => code === 'MLP2017' || code === 'MLP3013'),
       );
     const data = (await decay()).items.find(({ kind }) => kind === 'data');
@@ -111,7 +95,7 @@ describe('decay', function () {
 
   it('is believed of nobody but this mlpipe', async () => {
     await decay();
-    await inside(async (opened) => {
+    await project.open(async (opened) => {
       const path = api.decayPath(opened, api.pipelineFile(project.folder));
       const kept: unknown = JSON.parse(fs.readFileSync(path, 'utf8'));
       assert.ok(typeof kept === 'object' && kept !== null);
@@ -130,17 +114,19 @@ describe('decay', function () {
   it('is looked for until that is cancelled', async () => {
     const file = api.pipelineFile(project.folder);
     const told: [number, number][] = [];
-    await inside((opened) => api.decay(opened, file, { onProgress: (done, total) => void told.push([done, total]) }));
+    await project.open((opened) =>
+      api.decay(opened, file, { onProgress: (done, total) => void told.push([done, total]) }),
+    );
     assert.deepEqual([told[0], told.length > 2], [[0, 0], true]);
     const signal = AbortSignal.abort();
     await assert.rejects(
-      inside((opened) => api.decay(opened, file, { signal })),
+      project.open((opened) => api.decay(opened, file, { signal })),
       { code: 'cancelled' },
     );
   });
 
   it('is found in one changed byte of a model, and in a record that is gone', async () => {
-    git('push', '-q', 'origin', 'main');
+    project.git('push', '-q', 'origin', 'main');
     const weights = object(
       digestOf(fs.readFileSync(project.path('.mlpipe/outputs/flowers.mlpipe/learn/model/weights.bin'))),
     );
@@ -168,7 +154,7 @@ describe('decay', function () {
   });
 
   it('is found in an engine, an interpreter and a lock file that this machine has not', async () => {
-    git('push', '-q', 'origin', 'main');
+    project.git('push', '-q', 'origin', 'main');
     project.write(
       'flowers.mlpipe',
       project

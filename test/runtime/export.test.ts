@@ -1,6 +1,5 @@
 /** What is exported, before the official validator of each format. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -45,16 +44,8 @@ step publish {
 `,
       'all.txt': 'all is well\n',
     });
-    fs.rmSync(project.path('.git'), { recursive: true });
-    const git = (...words: string[]) =>
-      execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-        cwd: project.folder,
-        stdio: 'ignore',
-      });
-    git('init', '-q', '-b', 'main');
-    git('remote', 'add', 'origin', `https://ada:${SECRET}@example.org/ada/flowers.git`);
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
+    project.git('remote', 'add', 'origin', `https://ada:${SECRET}@example.org/ada/flowers.git`);
     process.env.TOKEN = SECRET;
     const { answer } = await project.run();
     delete process.env.TOKEN;
@@ -69,14 +60,8 @@ step publish {
   });
   after(() => project?.remove());
 
-  const write = async (reference: string, format: Format, options: Partial<ExportOptions> = {}) => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await api.exportDocument(opened, reference, { format, version: '1.2.3', ...options });
-    } finally {
-      opened.close();
-    }
-  };
+  const write = async (reference: string, format: Format, options: Partial<ExportOptions> = {}) =>
+    project.open((opened) => api.exportDocument(opened, reference, { format, version: '1.2.3', ...options }));
   /** Written to a file, which validators want. */
   const file = async (reference: string, format: Format, options: Partial<ExportOptions> = {}) => {
     const path = project.path(`${format}.json`);

@@ -1,5 +1,5 @@
 /** A project in a temporary folder, run by the façade in this process or by another one. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,47 +35,52 @@ export class TemporaryProject {
     return fs.existsSync(this.path(path));
   }
 
+  /** Git in its folder, as one person. @returns what it says */
+  git(...words: string[]): string {
+    const person = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org'];
+    return execFileSync('git', [...person, ...words], { cwd: this.folder, stdio: 'pipe', encoding: 'utf8' }).trim();
+  }
+
+  /** A repository in place of the mark of one, with all that is there in its first commit. */
+  beginRepository(): void {
+    fs.rmSync(this.path('.git'), { recursive: true });
+    this.git('init', '-q', '-b', 'main');
+    this.git('add', '-A');
+    this.git('commit', '-qm', 'first');
+  }
+
+  open<Result>(use: (opened: api.Project) => Promise<Result> | Result): Promise<Result> {
+    return api.withProject(this.folder, use);
+  }
+
   async run(
     options: Parameters<typeof api.run>[2] = {},
   ): Promise<{ answer: RunAnswer; events: RunEvent[]; step: (name: string) => RunStepAnswer }> {
-    const project = api.openProject(this.folder);
     const events: RunEvent[] = [];
-    try {
-      const answer = await api.run(project, api.pipelineFile(this.folder), {
+    const answer = await this.open((opened) =>
+      api.run(opened, api.pipelineFile(this.folder), {
         ...options,
         onEvent: (event) => {
           events.push(event);
           options.onEvent?.(event);
         },
-      });
-      const step = (name: string) => {
-        const found = answer.steps.find((each) => each.step === name);
-        if (!found) throw new Error(`The run has no step ${name}.`);
-        return found;
-      };
-      return { answer, events, step };
-    } finally {
-      project.close();
-    }
+      }),
+    );
+    const step = (name: string) => {
+      const found = answer.steps.find((each) => each.step === name);
+      if (!found) throw new Error(`The run has no step ${name}.`);
+      return found;
+    };
+    return { answer, events, step };
   }
 
   /** Takes the data as it is now. */
   async pin(): Promise<void> {
-    const project = api.openProject(this.folder);
-    try {
-      await api.pin(project, api.pipelineFile(this.folder), { update: true });
-    } finally {
-      project.close();
-    }
+    await this.open((opened) => api.pin(opened, api.pipelineFile(this.folder), { update: true }));
   }
 
-  async status(options: Parameters<typeof api.status>[2] = {}): Promise<StatusAnswer> {
-    const project = api.openProject(this.folder);
-    try {
-      return await api.status(project, api.pipelineFile(this.folder), options);
-    } finally {
-      project.close();
-    }
+  status(options: Parameters<typeof api.status>[2] = {}): Promise<StatusAnswer> {
+    return this.open((opened) => api.status(opened, api.pipelineFile(this.folder), options));
   }
 
   record(reference: string): RunRecord {
@@ -87,13 +92,8 @@ export class TemporaryProject {
     }
   }
 
-  async object(digest: string): Promise<string> {
-    const project = api.openProject(this.folder);
-    try {
-      return (await project.store.read(digest as `sha256:${string}`)).toString('utf8');
-    } finally {
-      project.close();
-    }
+  object(digest: string): Promise<string> {
+    return this.open(async ({ store }) => (await store.read(digest as `sha256:${string}`)).toString('utf8'));
   }
 
   /** Runs it in a process of its own; each event is a line on stdout, the answer the last. */

@@ -1,6 +1,5 @@
 /** A model is made again: from the commit, the uncommitted changes and the store, when the work tree has moved on. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import * as api from '../../runtime/api.ts';
 import { MlpipeError } from '../../runtime/errors.ts';
@@ -22,32 +21,15 @@ const PREPARED = pipelineOf(flowers())
 describe('a reproduction', function () {
   this.timeout(60_000);
   let project: TemporaryProject;
-  const git = (...words: string[]) =>
-    execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-      cwd: project.folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-      .toString()
-      .trim();
   const start = (files: Record<string, string>) => {
     project = new TemporaryProject(files);
-    fs.rmSync(project.path('.git'), { recursive: true });
-    git('init', '-q', '-b', 'main');
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
   };
   afterEach(() => project.remove());
   const reproduce = async (
     reference = 'learn',
     options: Parameters<typeof api.reproduce>[2] = {},
-  ): Promise<Reproduction> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await api.reproduce(opened, reference, options);
-    } finally {
-      opened.close();
-    }
-  };
+  ): Promise<Reproduction> => project.open((opened) => api.reproduce(opened, reference, options));
   /** Of everything in the work tree. */
   const snapshot = () =>
     Object.fromEntries(
@@ -65,12 +47,12 @@ describe('a reproduction', function () {
     assert.equal(answer.ok, true, JSON.stringify(answer.steps));
     const model = project.record('learn').outputs.model?.digest;
 
-    git('checkout', '-q', '--', 'tidy.sh');
+    project.git('checkout', '-q', '--', 'tidy.sh');
     fs.rmSync(project.path('raw.csv'));
     fs.rmSync(project.path('tidy.csv'), { force: true });
     project.write(PIPELINE, 'pipeline flowers\n');
-    git('add', '-A');
-    git('commit', '-qm', 'moved on');
+    project.git('add', '-A');
+    project.git('commit', '-qm', 'moved on');
     const before = snapshot();
 
     const found = await reproduce();
@@ -197,7 +179,7 @@ describe('a reproduction', function () {
     start(FILES);
     await project.run();
     fs.rmSync(project.path('.git'), { recursive: true });
-    git('init', '-q');
+    project.git('init', '-q');
     await assert.rejects(reproduce(), /The commit [0-9a-f]{12} is not in this repository/);
   });
 

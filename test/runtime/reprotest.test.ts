@@ -1,6 +1,5 @@
 /** What does a result depend on? Programs that each depend on one thing, and a training that depends on its seed alone. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Reprotest, ReprotestOptions, TriedVariation } from '../../runtime/api.ts';
@@ -37,24 +36,10 @@ describe('a test of what a result depends on', function () {
   afterEach(() => project.remove());
   const start = (files: Record<string, string>) => {
     project = new TemporaryProject(files);
-    fs.rmSync(project.path('.git'), { recursive: true });
-    const git = (...words: string[]) =>
-      execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-        cwd: project.folder,
-        stdio: 'pipe',
-      });
-    git('init', '-q', '-b', 'main');
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
   };
-  const reprotest = async (reference: string, options: ReprotestOptions = {}): Promise<Reprotest> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await api.reprotest(opened, reference, options);
-    } finally {
-      opened.close();
-    }
-  };
+  const reprotest = async (reference: string, options: ReprotestOptions = {}): Promise<Reprotest> =>
+    project.open((opened) => api.reprotest(opened, reference, options));
   const left = () => fs.readdirSync(project.path('.mlpipe/reproductions'));
   const dependsOn = ({ variations }: Reprotest) =>
     variations.filter(({ depends }) => depends === true).map(({ variation }) => variation);

@@ -113,7 +113,7 @@ describe('an environment that is retained', function () {
       for (const { digest } of Object.values(retained())) assert.ok(named.includes(digest), 'it travels and is kept');
       const before = retained();
 
-      const decay = () => inside(project, (opened) => api.decay(opened, project.path('p.mlpipe')));
+      const decay = () => project.open((opened) => api.decay(opened, project.path('p.mlpipe')));
       const about = async () =>
         (await decay()).items
           .filter(({ kind }) => kind === 'interpreter' || kind === 'retained')
@@ -180,7 +180,7 @@ describe('an environment that is retained', function () {
       start({ 'p.mlpipe': pipeline(environment(), COMMAND), ...lock });
       await project.run();
       const author = project;
-      await inside(author, async (opened) => {
+      await author.open(async (opened) => {
         await addRemote(opened, 'shared', { url: join(folder, 'remote') }, {});
         assert.deepEqual((await push(opened)).held, []);
       });
@@ -203,18 +203,11 @@ describe('an environment that is retained', function () {
           `environment tools {\n  ${environment()}\n}\n\nstep tidy {\n  run "node -e 'require(\\"trunk\\"); process.stdout.write(require(\\"fs\\").readFileSync(\\"raw.csv\\"))' > \${table}"\n  reads "raw.csv"\n  in tools\n  writes table "tidy.csv"\n}\n\nmodel small {`,
         );
       start({ ...FILES, 'flowers.mlpipe': prepared, 'raw.csv': flowers(), ...lock });
-      fs.rmSync(project.path('.git'), { recursive: true });
-      const git = (...words: string[]) =>
-        execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-          cwd: project.folder,
-        });
-      git('init', '-q');
-      git('add', '-A');
-      git('commit', '-qm', 'first');
+      project.beginRepository();
       const { answer } = await project.run();
       assert.ok(answer.ok, JSON.stringify(answer.steps));
       await vanish();
-      const found = await inside(project, (opened) => api.reproduce(opened, 'learn'));
+      const found = await project.open((opened) => api.reproduce(opened, 'learn'));
       assert.equal(found.verdict, 'bitwise', JSON.stringify(found));
     });
   });
@@ -353,18 +346,6 @@ esac
     });
   });
 });
-
-async function inside<Answer>(
-  project: TemporaryProject,
-  use: (opened: api.Project) => Promise<Answer>,
-): Promise<Answer> {
-  const opened = api.openProject(project.folder);
-  try {
-    return await use(opened);
-  } finally {
-    opened.close();
-  }
-}
 
 /** A build back end (PEP 517) in as few lines as there can be. */
 const BUILDER = `

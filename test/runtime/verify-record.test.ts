@@ -10,16 +10,8 @@ describe('verifying a model', function () {
   this.timeout(60_000);
   let project: TemporaryProject;
   let record: string;
-  const inside = async <Answer>(use: (opened: api.Project) => Promise<Answer>): Promise<Answer> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await use(opened);
-    } finally {
-      opened.close();
-    }
-  };
   const verify = (options: Parameters<typeof api.verifyRecord>[2] = {}) =>
-    inside((opened) => api.verifyRecord(opened, record, options));
+    project.open((opened) => api.verifyRecord(opened, record, options));
   const codes = async () => (await verify()).problems.map(({ code }) => code);
   const inStore = (kind: string, digest: string, rest = '') =>
     project.path(join('.mlpipe', kind, digest.slice(7, 9), `${digest.slice(9)}${rest}`));
@@ -77,7 +69,7 @@ describe('verifying a model', function () {
   });
 
   it('finds an edited record, one that is gone, and one whose signature is', async () => {
-    const evaluation = (await inside(async (opened) => api.log(opened, { step: 'proof' })))[0]?.digest ?? '';
+    const evaluation = (await project.open(async (opened) => api.log(opened, { step: 'proof' })))[0]?.digest ?? '';
     const path = inStore('records', evaluation, '.json');
     const [signature] = fs.readdirSync(join(path, '..')).filter((name) => name.endsWith('.sig.json'));
     fs.rmSync(join(path, '..', signature ?? ''), { force: true });
@@ -105,12 +97,12 @@ describe('verifying a model', function () {
   it('leaves alone what does not stand behind it', async () => {
     const report = project.record('report');
     damage(inStore('objects', report.outputs.page?.digest ?? ''));
-    const { digest } = (await inside(async (opened) => api.log(opened, { step: 'report' })))[0] ?? { digest: '' };
+    const { digest } = (await project.open(async (opened) => api.log(opened, { step: 'report' })))[0] ?? { digest: '' };
     damage(inStore('records', digest, '.json'));
-    assert.equal((await inside((opened) => api.verify(opened))).ok, false);
+    assert.equal((await project.open((opened) => api.verify(opened))).ok, false);
     assert.deepEqual(await codes(), []);
     fs.rmSync(inStore('records', digest, '.json'), { force: true });
-    const all = await inside((opened) => api.verify(opened));
+    const all = await project.open((opened) => api.verify(opened));
     assert.ok(all.problems.some(({ code }) => code === 'record-missing'));
     assert.deepEqual(await codes(), []);
   });

@@ -1,6 +1,5 @@
 /** Models that are kept: what they are called, and that nothing of them can change unseen. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { canonicalJson, digestOfValue } from '../../grammar/plan/canonical.ts';
 import * as api from '../../runtime/api.ts';
@@ -14,24 +13,11 @@ const FOLDER = 'flowers.mlpipe.models';
 describe('a model that is kept', function () {
   this.timeout(60_000);
   let project: TemporaryProject;
-  const git = (...words: string[]) =>
-    execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...words], {
-      cwd: project.folder,
-      stdio: 'ignore',
-    });
-  const inside = async <Answer>(use: (opened: api.Project) => Promise<Answer> | Answer): Promise<Answer> => {
-    const opened = api.openProject(project.folder);
-    try {
-      return await use(opened);
-    } finally {
-      opened.close();
-    }
-  };
   const code = (wanted: string) => (error: unknown) => error instanceof MlpipeError && error.code === wanted;
   const keep = (reference: string, options: Parameters<typeof api.keep>[2] = {}) =>
-    inside((opened) => api.keep(opened, reference, options));
+    project.open((opened) => api.keep(opened, reference, options));
   const problems = async () => {
-    const { models, damaged } = await inside((opened) => api.versions(opened));
+    const { models, damaged } = await project.open((opened) => api.versions(opened));
     return [...models.flatMap(({ problem }) => problem ?? []), ...damaged.map(({ problem }) => problem)];
   };
   /** As somebody would who knows of the digest. */
@@ -44,10 +30,7 @@ describe('a model that is kept', function () {
 
   beforeEach(async () => {
     project = new TemporaryProject(FILES);
-    fs.rmSync(project.path('.git'), { recursive: true });
-    git('init', '-q', '-b', 'main');
-    git('add', '-A');
-    git('commit', '-qm', 'first');
+    project.beginRepository();
     await project.run();
   });
   afterEach(() => project.remove());
@@ -66,7 +49,7 @@ describe('a model that is kept', function () {
   it('is found by its number and its tag wherever a model is named', async () => {
     const { record } = await keep('learn', { tag: 'v1.0.0' });
     await project.run({ parameters: { rate: '0.04' } });
-    await inside(async (opened) => {
+    await project.open(async (opened) => {
       for (const reference of ['learn@1', 'learn@v1.0.0', 'models:/learn@1', 'models:/learn/1'])
         assert.equal(api.show(opened, reference).digest, record, reference);
       assert.notEqual(api.show(opened, 'learn').digest, record);
@@ -92,7 +75,7 @@ describe('a model that is kept', function () {
     const [step = ''] = answer.steps.map((each) => each.step);
     assert.match(step, /^learn@rate=/);
     await keep(step, { force: true });
-    await inside((opened) => {
+    await project.open((opened) => {
       assert.equal(api.show(opened, step).record.step, step);
       assert.equal(api.show(opened, `${step}@1`).record.step, step);
     });
@@ -114,8 +97,8 @@ describe('a model that is kept', function () {
     await keep('learn');
     await project.run({ parameters: { rate: '0.04' } });
     await keep('learn');
-    git('add', '-A');
-    git('commit', '-qm', 'two versions');
+    project.git('add', '-A');
+    project.git('commit', '-qm', 'two versions');
     const [one, two] = [`${FOLDER}/learn@1.json`, `${FOLDER}/learn@2.json`];
     const before = project.read(one);
     const write = (text: string) => {
@@ -126,7 +109,7 @@ describe('a model that is kept', function () {
     write(before.replace('"accuracy": ', '"accuracy": 1'));
     assert.match((await problems()).join(), /does not fit its own digest/);
     await assert.rejects(
-      inside((opened) => api.show(opened, 'learn@1')),
+      project.open((opened) => api.show(opened, 'learn@1')),
       code('version-damaged'),
     );
     await assert.rejects(keep('learn'), code('version-damaged'));
@@ -145,7 +128,7 @@ describe('a model that is kept', function () {
     assert.deepEqual(await problems(), []);
     forge(two, (version) => ({ ...version, kept: { ...version.kept, who: 'Mallory' } }));
     assert.deepEqual(await problems(), [], 'the newest has nothing after it that would tell');
-    git('commit', '-qam', 'nothing to see here');
+    project.git('commit', '-qam', 'nothing to see here');
     assert.deepEqual(await problems(), ['a commit has changed it since it was kept']);
   });
 });

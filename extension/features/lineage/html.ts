@@ -21,12 +21,13 @@ export function pageHtml({ source, script, style, nonce }: PageOptions): string 
 <title>Lineage</title>
 </head>
 <body>
-<header role="toolbar" aria-label="Lineage">
+<header>
 <h1 id="title">Lineage</h1>
 <div class="search" role="search">
 <input type="search" placeholder="Search ( / )" aria-label="Search nodes" aria-controls="canvas" spellcheck="false">
 <span id="hits"></span>
 </div>
+<div class="buttons" role="group" aria-label="View and export">
 <button id="compare" title="Choose a second model">Compare with…</button>
 <button id="end-comparison" hidden>End Comparison</button>
 <button id="all" hidden></button>
@@ -35,11 +36,12 @@ export function pageHtml({ source, script, style, nonce }: PageOptions): string 
 <button id="larger" title="Larger (+)" aria-label="Larger">+</button>
 <button id="export-svg" title="Save what is shown as SVG" aria-label="Export as SVG">SVG</button>
 <button id="export-mermaid" title="Save what is shown as Mermaid" aria-label="Export as Mermaid">Mermaid</button>
+</div>
 </header>
 <p id="trouble" role="alert" hidden></p>
 <main>
+<p id="empty" role="status">Reading the records …</p>
 <div id="canvas" role="tree" tabindex="0" aria-label="Lineage: what a model was made from stands left of it, what came of it right" aria-description="Left and right follow the lineage, up and down stay in the column, Enter opens, star shows what is left out, slash searches, plus and minus zoom, zero fits.">
-<p id="empty">Reading the records …</p>
 <svg role="presentation">
 <defs>
 <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.5L7.5 4L0 7.5Z"/></marker>

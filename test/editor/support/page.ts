@@ -55,3 +55,39 @@ export function type(text: string): Promise<boolean> {
 export function texts(selector: string): Promise<string[]> {
   return ask('texts', { selector });
 }
+
+export interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+  frame: { width: number; height: number };
+}
+
+/** Where everything visible that matches lies, in pixels of its own frame, with how large that frame is. */
+export function boxes(selector: string): Promise<Box[]> {
+  return ask('boxes', { selector });
+}
+
+/** The id, or the words, of the element that has the keyboard. */
+export function focused(): Promise<string> {
+  return ask('focused', {});
+}
+
+/** What a screen reader is told of the first visible match. */
+export function spoken(selector: string): Promise<string> {
+  return ask('spoken', { selector });
+}
+
+/** The values that an attribute takes within half a second of a key. */
+export function changes(selector: string, attribute: string, keys: string): Promise<string[]> {
+  return ask('changes', { selector, attribute, keys });
+}
+
+export function wishForLessMotion(reducedMotion: 'reduce' | 'no-preference'): Promise<boolean> {
+  return ask('wish', { reducedMotion });
+}
+
+export function resize(width: number, height: number): Promise<boolean> {
+  return ask('resize', { width, height });
+}

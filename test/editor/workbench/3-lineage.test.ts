@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { TreeNode } from '../../../extension/features/models/nodes.ts';
-import { click, hasPage, press, screenshot, texts, type } from '../support/page.ts';
+import { click, focused, hasPage, press, screenshot, texts, type } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import { closeMessages, inTheme, mlpipe, models, THEMES, workspaceFolder } from '../support/workbench.ts';
 
@@ -174,7 +174,7 @@ describe('the lineage of a model in VS Code', () => {
     await poll(
       async () => {
         rows = (await texts('#details tr')).map((text) => text.replaceAll(/\s+/g, ' '));
-        return [/^parameters rate 0\.003 0\.004$/, /^code uncommitted none sha256:/].every((wanted) =>
+        return [/^parameters rate 0\.003 0\.004$/, /^code uncommitted none [0-9a-f]{8}…$/].every((wanted) =>
           rows.some((row) => wanted.test(row)),
         );
       },
@@ -223,5 +223,6 @@ describe('the lineage of a model in VS Code', () => {
     await poll(async () => (await boxes()).every((text) => !/\| (first|second)$/.test(text)), {
       what: 'the nodes without the second model',
     });
+    assert.equal(await focused(), 'compare', 'the keyboard is beside the button that went');
   });
 });

@@ -30,6 +30,18 @@ export function fitted(drawing: Size, view: Size): Camera {
   };
 }
 
+/** All of it where that can be read, else the node that it is about. */
+export function atFirst(drawing: Size, start: Point | undefined, view: Size): Camera {
+  const whole = fitted(drawing, view);
+  if (whole.scale >= 0.5 || start === undefined) return whole;
+  const scale = 0.7;
+  return {
+    x: view.width / 2 - (start.x + NODE.width / 2) * scale,
+    y: view.height / 2 - (start.y + NODE.height / 2) * scale,
+    scale,
+  };
+}
+
 /** Larger or smaller; what is under the point stays there. */
 export function zoomed(camera: Camera, factor: number, { x, y }: Point): Camera {
   const scale = within(camera.scale * factor, SCALE.least, SCALE.most);

@@ -6,15 +6,23 @@ export interface Action {
   act: () => void;
 }
 
+/** @returns whether the focus was on a button that is not there any more */
 export function showDetails(
   place: HTMLElement,
   graph: Graph,
   node: GraphNode | undefined,
   actions: readonly Action[],
-): void {
+): boolean {
   const parts = [node === undefined ? [] : nodeDetails(node, actions), comparisonDetails(graph)].flat();
+  const { activeElement } = document;
+  const focused = place.contains(activeElement) ? activeElement?.textContent : undefined;
   place.hidden = parts.length === 0;
   place.replaceChildren(...parts);
+  if (focused === undefined) return false;
+  // Who is at a button stays there, whatever comes in meanwhile.
+  const same = [...place.querySelectorAll('button')].find(({ textContent }) => textContent === focused);
+  same?.focus();
+  return same === undefined;
 }
 
 function nodeDetails(node: GraphNode, actions: readonly Action[]): HTMLElement[] {
@@ -55,10 +63,15 @@ function comparisonDetails({ title, comparison }: Graph): HTMLElement[] {
     const row = made('tr');
     const what = made('th', `${section} ${name}`);
     what.setAttribute('scope', 'row');
-    row.append(what, made('td', before), made('td', after));
+    row.append(what, made('td', briefly(before)), made('td', briefly(after)));
     table.append(row);
   }
   return [heading, table];
+}
+
+/** There is room for what tells two digests apart, and not for the name of their algorithm. */
+function briefly(value: string): string {
+  return value.replaceAll('sha256:', '');
 }
 
 function columnHead(words: string): HTMLElement {

@@ -113,10 +113,10 @@ export function drawingIn(svg: SVGElement): Drawing {
           })
           .map((node) => {
             const marks = `${node.id === selected ? ' selected' : ''}${hits.has(node.id) ? ' hit' : ''}`;
-            const { place, lines, badge, tone, name } = node;
+            const { place, lines, badge, tone, name, around } = node;
             return {
               key: node.id,
-              signature: [place.x, place.y, ...lines, badge, tone, name, marks].join('\n'),
+              signature: [place.x, place.y, ...lines, badge, tone, name, around, marks].join('\n'),
               make: () => nodeElement(node, marks, numberOf(node.id)),
             };
           }),
@@ -140,13 +140,14 @@ function pictureOf(scene: Scene): { lines: string; boxes: Map<string, string> } 
 }
 
 function nodeElement(node: SceneNode, marks: string, number: number): SVGElement {
-  const { kind, place, lines, badge, tone, name } = node;
+  const { kind, place, lines, badge, tone, name, around } = node;
   const group = element('g', {
     id: `node-${number}`,
     class: `node ${tone}${marks}`,
     transform: `translate(${place.x} ${place.y})`,
     role: 'treeitem',
     'aria-label': name,
+    'aria-description': around,
     'aria-selected': String(marks.includes('selected')),
   });
   group.append(

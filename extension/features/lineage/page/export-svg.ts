@@ -1,7 +1,7 @@
 /** The drawing as one SVG file: nothing in it is fetched, and every colour is as it was on the page. */
 import { ICONS } from './icons.ts';
 import { NODE } from './layout.ts';
-import { FOLD, type Scene, type SceneNode, TEXT } from './scene.ts';
+import { FOLD, LETTERS, type Scene, type SceneNode, TEXT } from './scene.ts';
 
 export interface Palette {
   background: string;
@@ -22,7 +22,7 @@ const MARGIN = 24;
 export function asSvg(scene: Scene, palette: Palette): string {
   const [width, height] = [scene.width + 2 * MARGIN, scene.height + 2 * MARGIN];
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" font-family="${escaped(palette.font)}" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" font-family="${escaped(palette.font)}" font-size="${LETTERS.label}">`,
     `<title>${escaped(`Lineage of ${scene.title}`)}</title>`,
     `<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0.5L7.5 4L0 7.5Z" fill="${escaped(palette.edge)}"/></marker></defs>`,
     `<rect x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}" fill="${escaped(palette.background)}"/>`,
@@ -34,7 +34,7 @@ export function asSvg(scene: Scene, palette: Palette): string {
       [
         `<g transform="translate(${place.x} ${place.y})"><title>${escaped(name)}</title>`,
         `<rect width="${FOLD.width}" height="${FOLD.height}" rx="10" fill="${escaped(palette.box)}" stroke="${escaped(palette.border)}"/>`,
-        `<text x="${FOLD.width / 2}" y="14" text-anchor="middle" font-size="11" fill="${escaped(palette.quiet)}">${escaped(text)}</text></g>`,
+        `<text x="${FOLD.width / 2}" y="14" text-anchor="middle" font-size="${LETTERS.detail}" fill="${escaped(palette.quiet)}">${escaped(text)}</text></g>`,
       ].join(''),
     ),
     '</svg>',
@@ -51,10 +51,10 @@ function box({ kind, place, lines, badge, tone, name }: SceneNode, palette: Pale
     `<rect width="${NODE.width}" height="${NODE.height}" rx="4" fill="${escaped(palette.box)}" stroke="${escaped(border)}" stroke-width="${thick}"${dash}/>`,
     `<path transform="translate(10 16)" d="${ICONS[kind]}" fill="none" stroke="${escaped(palette.text)}" stroke-width="1.2"/>`,
     `<text x="${TEXT.left}" y="${TEXT.first}" font-weight="600" fill="${escaped(palette.text)}">${escaped(lines[0])}</text>`,
-    `<text x="${TEXT.left}" y="${TEXT.second}" font-size="11" fill="${escaped(palette.quiet)}">${escaped(lines[1])}</text>`,
+    `<text x="${TEXT.left}" y="${TEXT.second}" font-size="${LETTERS.detail}" fill="${escaped(palette.quiet)}">${escaped(lines[1])}</text>`,
     badge === undefined
       ? ''
-      : `<text x="${NODE.width}" y="-4" text-anchor="end" font-size="10" fill="${escaped(border)}">${escaped(badge)}</text>`,
+      : `<text x="${NODE.width}" y="-4" text-anchor="end" font-size="${LETTERS.badge}" fill="${escaped(border)}">${escaped(badge)}</text>`,
     '</g>',
   ].join('');
 }

@@ -8,8 +8,8 @@
 import { layersOf } from './layers.ts';
 import { neighboursOf } from './neighbours.ts';
 
-export const NODE = { width: 208, height: 48 } as const;
-const COLUMN = NODE.width + 84;
+export const NODE = { width: 232, height: 48 } as const;
+const COLUMN = NODE.width + 60;
 const GAP = 18;
 /** An edge that only passes by needs less room. */
 const PASSING = 14;

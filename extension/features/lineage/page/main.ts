@@ -2,7 +2,7 @@
 import { type ExportFormat, type FromPage, messageToPage } from '../messages.ts';
 import { isEmpty, patched } from '../patch.ts';
 import { actionsOf } from './actions.ts';
-import { type Camera, fitted, panned, showing, zoomed } from './camera.ts';
+import { atFirst, type Camera, fitted, panned, showing, zoomed } from './camera.ts';
 import { showDetails } from './details.ts';
 import { drawingIn } from './drawing.ts';
 import { asMermaid } from './export-mermaid.ts';
@@ -95,17 +95,8 @@ function show(graph: View['graph']): void {
 
 /** Where nobody has looked anywhere yet; a page that has no size yet waits for it. */
 function place(): void {
-  if (kept !== undefined && view !== undefined && size().width > 0) kept.camera ??= atFirst(view);
-}
-
-/** All of it where that can be read, else the model itself. */
-function atFirst({ scene, layout, graph }: View): Camera {
-  const whole = fitted(scene, size());
-  const place = layout.places.get(graph.start);
-  if (whole.scale >= 0.5 || place === undefined) return whole;
-  const { x, y } = middle();
-  const scale = 0.7;
-  return { x: x - (place.x + 100) * scale, y: y - (place.y + 24) * scale, scale };
+  if (kept === undefined || view === undefined || size().width === 0) return;
+  kept.camera ??= atFirst(view.scene, view.layout.places.get(view.graph.start), size());
 }
 
 // ---------------------------------------------------------------- what is seen
@@ -133,14 +124,16 @@ function describe(): void {
   page.title.textContent = `Lineage of ${graph.title}${comparison === undefined ? '' : ` compared with ${comparison.title}`}`;
   page.title.title = page.title.textContent;
   page.empty.hidden = graph.nodes.length > 0;
+  if (comparison === undefined && document.activeElement === page.endComparison) page.compare.focus();
   page.endComparison.hidden = comparison === undefined;
+  page.header.classList.toggle('comparing', comparison !== undefined);
   const hidden = graph.nodes.length - visible.nodes.size;
   page.all.hidden = hidden === 0 && !kept.all;
   page.all.textContent = kept.all ? 'Show What Is Near' : `Show All ${graph.nodes.length}`;
   page.hits.textContent = spokenHits(hits, kept.selected, kept.query);
   const node = kept.selected === undefined ? undefined : view.byId.get(kept.selected);
   const actions = node === undefined ? [] : actionsOf(node, graph, foldsOf(node.id), editor.postMessage, unfold);
-  showDetails(page.details, graph, node, actions);
+  if (showDetails(page.details, graph, node, actions)) page.canvas.focus();
 }
 
 function foldsOf(id: string): Fold[] {
@@ -157,7 +150,8 @@ function select(id: string | undefined, readable = false): void {
   const place = id === undefined ? undefined : view.layout.places.get(id);
   if (place !== undefined && kept.camera !== undefined) moveTo(showing(kept.camera, place, size(), readable));
   const node = id === undefined ? undefined : view.scene.nodes.find((each) => each.id === id);
-  if (node !== undefined) page.live.textContent = node.name;
+  // Where the drawing has the focus, the node that becomes active in it is said already.
+  if (node !== undefined && document.activeElement !== page.canvas) page.live.textContent = node.name;
   refresh();
 }
 

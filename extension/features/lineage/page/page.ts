@@ -1,14 +1,17 @@
 /** The parts of the page, and what the browser knows of them: colours, widths of text, whether things may move. */
 import type { Palette } from './export-svg.ts';
-import type { Measure } from './scene.ts';
+import { LETTERS, type Measure } from './scene.ts';
 
 export function elementsOfPage() {
   const svg = document.querySelector('svg');
   const search = document.querySelector('input');
-  if (svg === null || search === null) throw new Error('The page is not the one that this program belongs to.');
+  const header = document.querySelector('header');
+  if (svg === null || search === null || header === null)
+    throw new Error('The page is not the one that this program belongs to.');
   return {
     svg,
     search,
+    header,
     title: part('title'),
     hits: part('hits'),
     trouble: part('trouble'),
@@ -39,7 +42,7 @@ export function measureIn(element: HTMLElement): Measure {
   const family = getComputedStyle(element).fontFamily;
   const widths = new Map<string, number>();
   return (text, strong) => {
-    const key = `${strong ? '600 12px' : '11px'} ${family}`;
+    const key = `${strong ? `600 ${LETTERS.label}px` : `${LETTERS.detail}px`} ${family}`;
     const known = widths.get(key + text);
     if (known !== undefined) return known;
     if (context === null) return text.length * 6.5;

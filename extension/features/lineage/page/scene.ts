@@ -1,6 +1,7 @@
 /** What is drawn, as plain data: boxes with their texts, lines as paths, folds. The page and the export draw the same. */
 import type { Graph, GraphNode, NodeKind } from '../graph.ts';
 import { type LaidOut, NODE, type Point } from './layout.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { Fold, Visible } from './visible.ts';
 
 export interface SceneNode {
@@ -14,6 +15,8 @@ export interface SceneNode {
   tone: 'plain' | 'subject' | 'problem' | 'first' | 'second';
   /** Everything, as a screen reader says it. */
   name: string;
+  /** Where the arrow keys lead from it, said after the name. */
+  around: string;
 }
 
 /** A piece of an edge, from one column to the next; edges that run together share it. */
@@ -50,6 +53,9 @@ export const FOLD = { width: 52, height: 20 } as const;
 const TEXT_LEFT = 34;
 export const TEXT = { left: TEXT_LEFT, width: NODE.width - TEXT_LEFT - 10, first: 20, second: 37 } as const;
 
+/** Heights of letters, in pixels of the drawing; page.css has the same. */
+export const LETTERS = { label: 13, detail: 12, badge: 11 } as const;
+
 export type Measure = (text: string, strong: boolean) => number;
 
 /** The part of a graph that was laid out, ready to be drawn. The layout must be of the same nodes and edges. */
@@ -58,6 +64,7 @@ export function sceneOf(
   visible: Visible,
   edges: readonly { from: string; to: string; label: string }[],
   layout: LaidOut,
+  neighbours: Neighbours,
   measure: Measure,
 ): Scene {
   const nodes = graph.nodes.flatMap((node): SceneNode[] => {
@@ -76,6 +83,7 @@ export function sceneOf(
         badge: badgeOf(node, graph),
         tone: toneOf(node, graph),
         name: nameOf(node, graph),
+        around: `made from ${neighbours.before(node.id).length}, went into ${neighbours.after(node.id).length}`,
       },
     ];
   });

@@ -24,7 +24,7 @@ export function viewOf(graph: Graph, asked: Asked, measure: Measure, earlier?: V
     edges: graph.edges.filter(({ from, to }) => visible.nodes.has(from) && visible.nodes.has(to)),
   };
   const layout = layOut(shown, earlier?.layout.places);
-  const scene = sceneOf(graph, visible, shown.edges, layout, measure);
+  const scene = sceneOf(graph, visible, shown.edges, layout, neighbours, measure);
   return { graph, byId: new Map(graph.nodes.map((node) => [node.id, node])), neighbours, visible, layout, scene };
 }
 
