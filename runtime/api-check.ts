@@ -12,7 +12,7 @@ import { listEngines } from './engines/index.ts';
 import { probe } from './environment/probe.ts';
 import { EXIT, MlpipeError } from './errors.ts';
 import { digestSource } from './execute/inputs.ts';
-import { statusOf } from './execute/run.ts';
+import { statusOf } from './execute/status.ts';
 import { gatherFacts } from './facts/gather.ts';
 import type { LoadedPipeline } from './pipeline.ts';
 import { type Project, writePipelineText } from './project.ts';

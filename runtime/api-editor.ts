@@ -4,9 +4,9 @@ import { relative } from 'node:path';
 import type { Bytes, Digest } from '../grammar/plan/plan.ts';
 import { contextAt } from './context.ts';
 import { MlpipeError } from './errors.ts';
-import type { Why } from './execute/why.ts';
 import type { PinHistories, PinOrigin, PinQuestion } from './facts/pin-history.ts';
 import type { Project } from './project.ts';
+import type { WhyAnswer } from './rpc/protocol.ts';
 import { nodeFileSystem } from './store/filesystem.ts';
 import { objectFolder } from './store/layout.ts';
 import { isFolder } from './store/listing.ts';
@@ -14,7 +14,6 @@ import { parseManifest } from './store/manifest.ts';
 import type { Store } from './store/store.ts';
 
 export { decayPath } from './decay/remember.ts';
-export type { KeyDocument, Why } from './execute/why.ts';
 export type { PinOrigin, PinQuestion } from './facts/pin-history.ts';
 
 /** An earlier run of a step with another key is looked for among so many. */
@@ -95,7 +94,7 @@ export async function whyRerun(
   file: string,
   step: string,
   options: { parameters?: Readonly<Record<string, string>> } = {},
-): Promise<Why> {
+): Promise<WhyAnswer> {
   const { whyRerun: why } = await import('./execute/why.ts');
   const context = await contextAt(project, file, options.parameters);
   const path = relative(project.root, file).replaceAll('\\', '/');

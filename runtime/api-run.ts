@@ -1,7 +1,8 @@
 /** The part of the façade that runs pipelines: what would run and why, and that it does. */
 import type { Plan } from '../grammar/plan/plan.ts';
 import { contextAt, worldOf } from './context.ts';
-import { type RunOptions, runPipeline, statusOf } from './execute/run.ts';
+import { type RunOptions, runPipeline } from './execute/run.ts';
+import { statusOf } from './execute/status.ts';
 import type { Project } from './project.ts';
 import type { RunAnswer, StatusAnswer } from './rpc/protocol.ts';
 

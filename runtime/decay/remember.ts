@@ -2,12 +2,12 @@
  * What the last look at a pipeline's decay found, kept beside the store: for whoever may not look itself, as a diagnostic
  * while somebody types. It can be deleted at any time, and nothing is decided by it.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { digestOf } from '../../grammar/plan/canonical.ts';
 import type { DecayFact } from '../../grammar/rules/facts.ts';
-import { nodeFileSystem } from '../store/filesystem.ts';
+import { MlpipeError } from '../errors.ts';
+import { writeWhole } from '../store/small-file.ts';
 import type { Decay } from './decay.ts';
 
 /** Raised when what is kept means something else. */
@@ -27,23 +27,13 @@ export function decayPath({ root, store }: Place, file: string): string {
 /** That it cannot be kept (a read-only or a full disk) changes nothing about what was found. */
 export function rememberDecay(place: Place, file: string, { items }: Decay, when = new Date()): void {
   const path = decayPath(place, file);
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   const gone = items
     .filter(({ state }) => state === 'decayed')
     .map(({ kind, name, pin, where: why }) => ({ kind, name, pin, where: why }));
   try {
-    fs.mkdirSync(dirname(path), { recursive: true });
-    const written = fs.openSync(temporary, 'wx', 0o644);
-    try {
-      fs.writeSync(written, JSON.stringify({ format: FORMAT, when: when.toISOString(), gone }));
-      fs.fsyncSync(written);
-    } finally {
-      fs.closeSync(written);
-    }
-    fs.renameSync(temporary, path);
-    nodeFileSystem.syncFolder(dirname(path));
-  } catch {
-    fs.rmSync(temporary, { force: true });
+    writeWhole(path, JSON.stringify({ format: FORMAT, when: when.toISOString(), gone }));
+  } catch (error) {
+    if (!(error instanceof MlpipeError)) throw error;
   }
 }
 

@@ -1,15 +1,16 @@
 /** Runs what is not up to date, in order, side by side where the machine allows, and says why for each step. */
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Digest, Plan, StepPlan } from '../../grammar/plan/plan.ts';
+import type { Digest, StepPlan } from '../../grammar/plan/plan.ts';
 import { probe } from '../environment/probe.ts';
 import { EXIT, MlpipeError } from '../errors.ts';
 import type { RunEvent, StepResult, StepStatus } from '../events.ts';
 import { acquireLease } from '../lease.ts';
 import type { StoredRecord } from '../ledger/record.ts';
-import type { RunAnswer, StatusAnswer } from '../rpc/protocol.ts';
+import type { RunAnswer } from '../rpc/protocol.ts';
 import { size } from '../words.ts';
 import { type Assessment, assess, inOrder, missesGate, wholeResult } from './assess.ts';
+import { closure, namedSteps } from './chosen.ts';
 import type { Conditions } from './conditions.ts';
 import type { UpstreamResult } from './inputs.ts';
 import { needsOf } from './keys.ts';
@@ -251,86 +252,7 @@ async function fromCache(
   };
 }
 
-/**
- * What would run, and why. Changes nothing.
- *
- * @param seen is given what was found out about each step whose inputs are all there
- */
-export async function statusOf(
-  context: PipelineContext,
-  options: Pick<RunOptions, 'steps' | 'downstream' | 'force' | 'noCache'> = {},
-  seen?: Map<string, Assessment>,
-): Promise<StatusAnswer> {
-  const order = inOrder(context.plan);
-  const named = namedSteps(context.plan, options.steps ?? []);
-  const anew = (name: string) =>
-    options.noCache === true || (options.force === true && (named.size === 0 || named.has(name)));
-  const upstream = new Map<string, UpstreamResult>();
-  const steps: StatusAnswer['steps'] = [];
-  for (const step of closure(context.plan, order, named, options.downstream ?? false)) {
-    const waitsFor = needsOf(context.plan, step).find((name) => !upstream.has(name));
-    if (waitsFor !== undefined) {
-      const blocked = steps.find((each) => each.step === waitsFor)?.state === 'blocked';
-      steps.push({
-        step: step.name,
-        key: null,
-        state: blocked ? 'blocked' : 'stale',
-        reason: blocked ? `${waitsFor} is blocked` : `${waitsFor} will run`,
-      });
-      continue;
-    }
-    try {
-      const assessment = await assess(context, step, upstream);
-      seen?.set(step.name, assessment);
-      const { state, reason, key, cached } = assessment;
-      if (anew(step.name)) {
-        const why = options.noCache === true ? 'no cached result is taken' : 'forced';
-        steps.push({ step: step.name, key, state: 'stale', reason: why });
-        continue;
-      }
-      if (cached && state !== 'blocked')
-        upstream.set(step.name, { record: cached.digest, outputs: cached.record.outputs });
-      steps.push({ step: step.name, key, state, reason });
-    } catch (error) {
-      if (!(error instanceof MlpipeError)) throw error;
-      steps.push({ step: step.name, key: null, state: 'blocked', reason: error.message });
-    }
-  }
-  return { upToDate: steps.every(({ state }) => state === 'up-to-date'), steps };
-}
-
-// ---------------------------------------------------------------- choosing
-
-/** By a step's own name, or by its block's, which means all of an expansion. */
-function namedSteps(plan: Plan, names: readonly string[]): Set<string> {
-  const found = new Set<string>();
-  for (const name of names) {
-    // What has exactly that name is meant, without its replicates; else everything of the block.
-    const exact = plan.steps[name];
-    const matches = exact ? [exact] : Object.values(plan.steps).filter((step) => step.block === name);
-    // A block that trains and is evaluated: its name means the training.
-    const trained = matches.filter((step) => step.kind !== 'evaluate');
-    for (const step of trained.length > 0 ? trained : matches) found.add(step.name);
-    if (matches.length === 0) {
-      throw new MlpipeError(`There is no step ${name} in ${plan.pipeline}.`, {
-        code: 'step-unknown',
-        todo: `Name one of ${Object.keys(plan.steps).join(', ')}.`,
-        exit: 2,
-      });
-    }
-  }
-  return found;
-}
-
-function closure(plan: Plan, order: readonly StepPlan[], named: ReadonlySet<string>, downstream: boolean): StepPlan[] {
-  if (named.size === 0) return [...order];
-  const wanted = new Set(named);
-  if (downstream)
-    for (const step of order) if (needsOf(plan, step).some((name) => wanted.has(name))) wanted.add(step.name);
-  for (const step of [...order].reverse())
-    if (wanted.has(step.name)) for (const need of needsOf(plan, step)) wanted.add(need);
-  return order.filter(({ name }) => wanted.has(name));
-}
+// ---------------------------------------------------------------- what a step may use
 
 /** What may be used side by side. A container's limit counts, not the machine around it. */
 function slotsOfMachine(gpus: number): Slots {

@@ -1,25 +1,12 @@
 /** Why a step ran again, or would: its two keys side by side, found when somebody asks. */
 import { MlpipeError } from '../errors.ts';
 import type { StoredRecord } from '../ledger/record.ts';
+import type { WhyAnswer } from '../rpc/protocol.ts';
 import { minute } from '../words.ts';
 import { type Assessment, partsOf } from './assess.ts';
 import { type KeySide, keyTexts } from './key-text.ts';
-import { statusOf } from './run.ts';
+import { statusOf } from './status.ts';
 import type { PipelineContext } from './world.ts';
-
-export interface Why {
-  step: string;
-  /** In one line: why it would run, or why it ran. */
-  reason: string;
-  /** Nothing where there are no two keys: it has never run, or always with the same. */
-  keys: { before: KeyDocument; after: KeyDocument } | null;
-}
-
-export interface KeyDocument {
-  /** `quiet-heron-41, 2026-11-23 10:12`, or `now` */
-  title: string;
-  text: string;
-}
 
 /**
  * What a step is now beside what it was in its last run; where it is up to date, its last run beside the newest one
@@ -28,7 +15,11 @@ export interface KeyDocument {
  * @param records of the step, the newest first
  * @throws MlpipeError `step-unknown`
  */
-export async function whyRerun(context: PipelineContext, step: string, records: readonly StoredRecord[]): Promise<Why> {
+export async function whyRerun(
+  context: PipelineContext,
+  step: string,
+  records: readonly StoredRecord[],
+): Promise<WhyAnswer> {
   const seen = new Map<string, Assessment>();
   const { steps } = await statusOf(context, { steps: [step] }, seen);
   const status = steps.find((each) => each.step === step);
@@ -64,7 +55,7 @@ export async function whyRerun(context: PipelineContext, step: string, records: 
   };
 }
 
-function documents(before: KeySide, after: KeySide, titles: readonly [string, string]): NonNullable<Why['keys']> {
+function documents(before: KeySide, after: KeySide, titles: readonly [string, string]): NonNullable<WhyAnswer['keys']> {
   const texts = keyTexts(before, after);
   return {
     before: { title: titles[0], text: texts.before },

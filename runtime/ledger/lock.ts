@@ -1,11 +1,8 @@
 /** Lock files: what came out of a pipeline's steps, one file a step, committed beside the pipeline. */
-import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
-import { dirname } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
-import { writeFailure } from '../store/errors.ts';
-import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
+import { hasCode } from '../store/filesystem.ts';
+import { writeWhole } from '../store/small-file.ts';
 import { committedPath, committedText, readCommitted } from './committed.ts';
 import type { StoredRecord } from './record.ts';
 
@@ -44,24 +41,7 @@ export function lockOf({ digest, record }: StoredRecord): Lock {
 }
 
 export function writeLock(pipelineFile: string, stored: StoredRecord): void {
-  const { text } = committedText(lockOf(stored));
-  const path = lockPath(pipelineFile, stored.record.step);
-  fs.mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  try {
-    const file = fs.openSync(temporary, 'wx', 0o644);
-    try {
-      fs.writeSync(file, text);
-      fs.fsyncSync(file);
-    } finally {
-      fs.closeSync(file);
-    }
-    fs.renameSync(temporary, path);
-    nodeFileSystem.syncFolder(dirname(path));
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw writeFailure(path, error);
-  }
+  writeWhole(lockPath(pipelineFile, stored.record.step), committedText(lockOf(stored)).text);
 }
 
 /**

@@ -117,12 +117,12 @@ export interface WhyAnswer {
   step: string;
   /** In one line: why it would run, or why it ran. */
   reason: string;
-  /** The step's two keys in words, one fact a line; nothing where there are no two. */
+  /** The step's two keys in words, one fact a line; nothing where there are no two: never ran, or always with the same. */
   keys: { before: KeyDocument; after: KeyDocument } | null;
 }
 
 export interface KeyDocument {
-  /** Which run it is, or `now`. */
+  /** `quiet-heron-41, 2026-11-23 10:12`, or `now`. */
   title: string;
   text: string;
 }

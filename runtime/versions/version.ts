@@ -1,11 +1,9 @@
 /** A version of a model: a name and a number for a record, in a committed file that never changes. */
-import fs from 'node:fs';
 import { dirname } from 'node:path';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { MlpipeError } from '../errors.ts';
 import { committedPath, committedText, readCommitted } from '../ledger/committed.ts';
-import { writeFailure } from '../store/errors.ts';
-import { hasCode, nodeFileSystem } from '../store/filesystem.ts';
+import { writeWhole } from '../store/small-file.ts';
 
 export const VERSION_FORMAT = 'mlpipe-model/1';
 
@@ -51,26 +49,7 @@ export function versionPath(pipelineFile: string, name: string, version: number)
 export function writeVersion(pipelineFile: string, version: ModelVersion): StoredVersion | undefined {
   const path = versionPath(pipelineFile, version.name, version.version);
   const { digest, text } = committedText(version);
-  const temporary = `${path}.${process.pid}`;
-  try {
-    fs.mkdirSync(dirname(path), { recursive: true });
-    const file = fs.openSync(temporary, 'w', 0o444);
-    try {
-      fs.writeSync(file, text);
-      fs.fsyncSync(file);
-    } finally {
-      fs.closeSync(file);
-    }
-    // A link is made only where there is nothing of that name: what is there is never replaced.
-    fs.linkSync(temporary, path);
-    nodeFileSystem.syncFolder(dirname(path));
-    return { digest, version, path };
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return undefined;
-    throw writeFailure(path, error);
-  } finally {
-    fs.rmSync(temporary, { force: true });
-  }
+  return writeWhole(path, text, { replace: false, mode: 0o444 }) ? { digest, version, path } : undefined;
 }
 
 /** @throws MlpipeError `version-damaged` for an edit, the marks of a merge, or the place of another version */

@@ -4,13 +4,13 @@
  *
  * It is believed because it is in the project's history and reviewed like the code, not because of anything in it.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson } from '../../../grammar/plan/canonical.ts';
 import { EXIT, MlpipeError } from '../../errors.ts';
-import { readFailure, writeFailure } from '../../store/errors.ts';
+import { readFailure } from '../../store/errors.ts';
 import { hasCode } from '../../store/filesystem.ts';
+import { writeWhole } from '../../store/small-file.ts';
 import { type KeyId, type PublicKey, parsePublicKey } from './public-key.ts';
 
 export const TRUST_FORMAT = 'mlpipe-key/1';
@@ -64,18 +64,9 @@ export function readTrust(root: string): Trust {
 
 /** Writes what is to be believed of a key; the file is to be committed. */
 export function writeTrusted(root: string, trusted: TrustedKey): string {
-  const folder = join(root, TRUST_FOLDER);
-  const path = join(folder, `${parsePublicKey(trusted.key).id}.json`);
-  const temporary = join(folder, `.${process.pid}-${randomBytes(4).toString('hex')}`);
-  try {
-    fs.mkdirSync(folder, { recursive: true });
-    // Sorted, one value a line: a change is one line of a review.
-    fs.writeFileSync(temporary, `${JSON.stringify(JSON.parse(canonicalJson(trusted)), undefined, 2)}\n`);
-    fs.renameSync(temporary, path);
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw writeFailure(path, error);
-  }
+  const path = join(root, TRUST_FOLDER, `${parsePublicKey(trusted.key).id}.json`);
+  // Sorted, one value a line: a change is one line of a review.
+  writeWhole(path, `${JSON.stringify(JSON.parse(canonicalJson(trusted)), undefined, 2)}\n`);
   return path;
 }
 

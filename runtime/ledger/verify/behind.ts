@@ -13,7 +13,7 @@ import { verifyLogs } from './logs.ts';
 import { type RemoteKnowledge, verifyObjectsOf } from './objects.ts';
 import { type Problem, problem } from './problem.ts';
 import { verifyRecords } from './records.ts';
-import { countersigned, notesOn, standingOf, trustIn, type Verification } from './verify.ts';
+import { trustIn, type Verification, verification } from './verify.ts';
 
 export interface VerifyProgress {
   what: 'records' | 'logs' | 'objects';
@@ -74,19 +74,8 @@ export async function verifyBehind(
     onProgress: (done, total) => onProgress({ what: 'objects', done, total }),
   });
   problems.push(...content.problems);
-  const standing = standingOf(records);
-  return {
-    ok: problems.length === 0,
-    objects: content.objects,
-    records: [...only].filter((digest) => records.present.has(digest)).length,
-    signatures: records.signatures,
-    locks: locks.locks,
-    logs: logs.logs,
-    standing,
-    countersigned: countersigned(records),
-    problems,
-    notes: notesOn(logs.logs, standing, records, logs.torn),
-  };
+  const present = [...only].filter((digest) => records.present.has(digest));
+  return verification({ objects: content, records, logs, locks, problems }, present.length);
 }
 
 interface Behind {

@@ -56,11 +56,25 @@ export async function verifyProject(
     (digest) => records.present.has(digest),
   );
   problems.push(...records.problems, ...logs.problems, ...locks.problems);
+  return verification({ objects, records, logs, locks, problems }, records.present.size);
+}
+
+interface Checked {
+  objects: { objects: number };
+  records: CheckedRecords;
+  logs: ReturnType<typeof verifyLogs>;
+  locks: { locks: number };
+  /** Of all of them. */
+  problems: Problem[];
+}
+
+/** @param count how many records were meant and are there */
+export function verification({ objects, records, logs, locks, problems }: Checked, count: number): Verification {
   const standing = standingOf(records);
   return {
     ok: problems.length === 0,
     objects: objects.objects,
-    records: records.present.size,
+    records: count,
     signatures: records.signatures,
     locks: locks.locks,
     logs: logs.logs,
@@ -83,7 +97,7 @@ export function trustIn(root: string, problems: Problem[]): Trust {
 }
 
 /** The best that any of a record's signatures says. */
-export function standingOf({ whole }: CheckedRecords): Record<string, number> {
+function standingOf({ whole }: CheckedRecords): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { signatures } of whole.values()) {
     const states = new Set(signatures.map(({ state }) => state));
@@ -93,13 +107,13 @@ export function standingOf({ whole }: CheckedRecords): Record<string, number> {
   return counts;
 }
 
-export function countersigned({ whole }: CheckedRecords): number {
+function countersigned({ whole }: CheckedRecords): number {
   return [...whole.values()].filter(({ signatures }) => signersOf(signatures).length > 1).length;
 }
 
-export const BEST = ['trusted', 'untrusted', 'outside', 'revoked', 'unknown', 'forged'] as const;
+const BEST = ['trusted', 'untrusted', 'outside', 'revoked', 'unknown', 'forged'] as const;
 
-export function notesOn(
+function notesOn(
   logs: readonly CheckedLog[],
   standing: Readonly<Record<string, number>>,
   { orphans }: CheckedRecords,
