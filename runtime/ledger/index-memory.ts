@@ -1,14 +1,13 @@
 /** The index where SQLite cannot be had: gone with the process. */
 import type { Digest } from '../../grammar/plan/plan.ts';
 import {
-  blockOf,
+  entryOf,
+  type IndexEntry,
   type IndexedRecord,
   type IndexRow,
-  namesOf,
   placeOf,
   type RecordIndex,
   type RowFilter,
-  rowOf,
 } from './index-rows.ts';
 
 export class MemoryIndex implements RecordIndex {
@@ -36,12 +35,13 @@ export class MemoryIndex implements RecordIndex {
 
   rows(filter: RowFilter, limit = Number.POSITIVE_INFINITY, offset = 0): IndexRow[] {
     return [...this.#records.values()]
-      .filter((each) => fits(each, filter))
-      .map(rowOf)
+      .map(entryOf)
+      .filter((entry) => fits(entry, filter))
       .sort((one, other) =>
         one.ended === other.ended ? compare(one.digest, other.digest) : compare(other.ended, one.ended),
       )
-      .slice(offset, offset + limit);
+      .slice(offset, offset + limit)
+      .map(({ block: _, names: __, ...row }) => row);
   }
 
   beginning(beginning: string, limit: number): Digest[] {
@@ -92,13 +92,13 @@ export class MemoryIndex implements RecordIndex {
   }
 }
 
-function fits(stored: IndexedRecord, { block, by, since, ...equal }: RowFilter): boolean {
-  const row = rowOf(stored);
+function fits(entry: IndexEntry, { by, since, ...equal }: RowFilter): boolean {
   return (
-    Object.entries(equal).every(([name, value]) => value === undefined || row[name as keyof IndexRow] === value) &&
-    (block === undefined || blockOf(row.step) === block) &&
-    (by === undefined || namesOf(stored.record).some((name) => name.includes(by.toLowerCase()))) &&
-    (since === undefined || row.ended >= since)
+    Object.entries(equal).every(
+      ([name, value]) => value === undefined || entry[name as keyof typeof equal] === value,
+    ) &&
+    (by === undefined || entry.names.some((name) => name.includes(by.toLowerCase()))) &&
+    (since === undefined || entry.ended >= since)
   );
 }
 

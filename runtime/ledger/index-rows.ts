@@ -16,11 +16,18 @@ export interface IndexRow {
   ended: string;
 }
 
+/** A line with what else it is looked for by. */
+export interface IndexEntry extends IndexRow {
+  /** The step's block, as `blockOf` has it. */
+  block: string;
+  /** What a person may call who ran it, in small letters. */
+  names: string[];
+}
+
 export interface RowFilter {
   run?: string | undefined;
   file?: string | undefined;
   step?: string | undefined;
-  /** The step's block: `recognise` of `recognise@rate=0.01`. */
   block?: string | undefined;
   kind?: string | undefined;
   key?: Digest | undefined;
@@ -70,7 +77,8 @@ export interface RecordIndex {
   close(): void;
 }
 
-export function rowOf({ digest, record }: StoredRecord): IndexRow {
+export function entryOf({ digest, record }: StoredRecord): IndexEntry {
+  const { who } = record;
   return {
     digest,
     run: record.run,
@@ -80,17 +88,14 @@ export function rowOf({ digest, record }: StoredRecord): IndexRow {
     key: record.key,
     status: record.exit.status,
     ended: record.when.ended,
+    block: blockOf(record.step),
+    names: [who.user, who.name, who.email].flatMap((name) => (name === undefined ? [] : [name.toLowerCase()])),
   };
 }
 
 /** `recognise@rate=0.01` → `recognise` */
 export function blockOf(step: string): string {
   return step.split('@', 1)[0] ?? step;
-}
-
-/** What a person may call who ran it, in small letters. */
-export function namesOf({ who }: RunRecord): string[] {
-  return [who.user, who.name, who.email].flatMap((name) => (name === undefined ? [] : [name.toLowerCase()]));
 }
 
 /** Where an input lay, relative to the project's root. */

@@ -1,16 +1,7 @@
 /** The index in SQLite. Digests are kept as their 32 bytes: a million records then take half of the room. */
 import type Sqlite from 'better-sqlite3';
 import type { Digest } from '../../grammar/plan/plan.ts';
-import {
-  blockOf,
-  type IndexedRecord,
-  type IndexRow,
-  namesOf,
-  placeOf,
-  type RecordIndex,
-  type RowFilter,
-  rowOf,
-} from './index-rows.ts';
+import { entryOf, type IndexedRecord, type IndexRow, placeOf, type RecordIndex, type RowFilter } from './index-rows.ts';
 
 /** Raised when the tables change; an index of another number is made anew. */
 export const VERSION = 2;
@@ -156,7 +147,7 @@ export class SqliteIndex implements RecordIndex {
 
   #add({ signatures, ...stored }: IndexedRecord): void {
     const { record } = stored;
-    const row = rowOf(stored);
+    const row = entryOf(stored);
     const digest = bytesOf(stored.digest);
     const { changes, lastInsertRowid } = this.#prepare(
       `INSERT OR IGNORE INTO record (digest, run, file, step, block, kind, key, status, ended, who)
@@ -166,12 +157,12 @@ export class SqliteIndex implements RecordIndex {
       row.run,
       row.file,
       row.step,
-      blockOf(row.step),
+      row.block,
       row.kind,
       bytesOf(row.key),
       row.status,
       row.ended,
-      `\n${namesOf(record).join('\n')}\n`,
+      `\n${row.names.join('\n')}\n`,
     );
     const signature = this.#prepare('INSERT OR IGNORE INTO signature VALUES (?, ?)');
     for (const suffix of signatures) signature.run(digest, suffix);
