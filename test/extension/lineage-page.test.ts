@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Graph, graphOf } from '../../extension/features/lineage/graph.ts';
 import { asMermaid } from '../../extension/features/lineage/page/export-mermaid.ts';
-import { asSvg, type Palette } from '../../extension/features/lineage/page/export-svg.ts';
+import { asSvg, type Palette, plainColour } from '../../extension/features/lineage/page/export-svg.ts';
 import { keptFrom } from '../../extension/features/lineage/page/kept.ts';
 import { foldAt, nodeAt, shortened } from '../../extension/features/lineage/page/scene.ts';
 import { found, spokenHits } from '../../extension/features/lineage/page/search.ts';
@@ -89,6 +89,12 @@ describe('the export of a lineage', () => {
     assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="\d+" height="\d+"/);
     assert.match(svg, />data\/digits\.csv<\/text>/);
     assert.doesNotMatch(svg, /var\(|class=|href|<style|<image|undefined|NaN/);
+  });
+
+  it('writes a mixture of colours as every viewer reads it', () => {
+    assert.equal(plainColour('color(srgb 0.5 0 1)'), 'rgb(128, 0, 255)');
+    assert.equal(plainColour('color(srgb 0.501961 1e-7 1 / 0.5)'), 'rgb(128, 0, 255)');
+    assert.equal(plainColour('rgb(1, 2, 3)'), 'rgb(1, 2, 3)');
   });
 
   it('takes a name for text, whatever it looks like', () => {

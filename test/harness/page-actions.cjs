@@ -26,20 +26,69 @@ async function everywhere(page, ask) {
   return (await Promise.all(answers)).flat();
 }
 
+async function shoot(page, output, name) {
+  fs.mkdirSync(output, { recursive: true });
+  const file = path.join(output, `${path.basename(name)}.png`);
+  await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
+  return file;
+}
+
 // The workbench sets no-break spaces, which no reader tells from others.
 const spaced = (text) => text.replaceAll('\u00a0', ' ');
 
 /** @param print takes a line of the test report; `output` is the folder for pictures */
 exports.actionsOn = (page, { output, print }) => ({
+  /**
+   * How much a colour of the first visible match stands out from its ground, as WCAG counts that: 1 … 21.
+   *
+   * @param ground the style of the ground, `background-color` or `fill`, of the nearest `within`
+   */
+  async contrast({ selector, property, within, ground }) {
+    const found = await visible(page, selector);
+    return found.evaluate(
+      (element, asked) => {
+        const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+        // One over the other, so that what is half transparent counts as it is seen.
+        const painted = (...colours) => {
+          for (const colour of colours) {
+            context.fillStyle = colour;
+            context.fillRect(0, 0, 1, 1);
+          }
+          const [red, green, blue] = [...context.getImageData(0, 0, 1, 1).data].map((part) => {
+            const share = part / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        };
+        const page = getComputedStyle(document.body).backgroundColor;
+        const place = element.closest(asked.within) ?? document.querySelector(asked.within);
+        const behind = getComputedStyle(asked.ground === 'fill' ? place.querySelector('.box') : place)[asked.ground];
+        const one = painted(page, behind, getComputedStyle(element)[asked.property]);
+        const other = painted(page, behind);
+        return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+      },
+      { property, within, ground },
+    );
+  },
   print({ text }) {
     print(text);
     return true;
   },
-  async screenshot({ name }) {
-    fs.mkdirSync(output, { recursive: true });
-    const file = path.join(output, `${path.basename(name)}.png`);
-    await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
-    return file;
+  screenshot: ({ name }) => shoot(page, output, name),
+  /** For the documentation: without what only this stand-in for a desktop shows. */
+  async picture({ name }) {
+    await page.evaluate(() => {
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const node = texts.currentNode;
+        if (node.data.includes('[Extension')) node.data = node.data.replace(/\[Extension Development Host\]\s*/, '');
+      }
+      for (const id of ['status.workbench.keyboardLayout', 'status.forwardedPorts', 'status.host'])
+        document.getElementById(id)?.remove();
+    });
+    // Over nothing that would light up.
+    await page.mouse.move(4, 4);
+    return shoot(page, output, name);
   },
   async click({ selector, text, button }) {
     const found = await visible(page, selector, text);

@@ -31,7 +31,7 @@ const values = (name) =>
 const folder = argv.find((word) => !word.startsWith('-'));
 const environment = process.env;
 const restricted = environment.MLPIPE_EDITOR_RESTRICTED === '1';
-const limitSeconds = Number(environment.MLPIPE_EDITOR_TIMEOUT ?? 300);
+const limitSeconds = Number(environment.MLPIPE_EDITOR_TIMEOUT ?? 600);
 
 /** What the workbench and its extension host say. Shown where no test could speak for itself, and when asked for. */
 const log = [];

@@ -31,6 +31,11 @@ export async function screenshot(name: string): Promise<void> {
   if (hasPage) await ask('screenshot', { name });
 }
 
+/** A picture for the documentation. */
+export function picture(name: string): Promise<string> {
+  return ask('picture', { name });
+}
+
 export function click(selector: string, text?: string, button: 'left' | 'right' = 'left'): Promise<boolean> {
   return ask('click', { selector, text, button });
 }
@@ -90,4 +95,14 @@ export function wishForLessMotion(reducedMotion: 'reduce' | 'no-preference'): Pr
 
 export function resize(width: number, height: number): Promise<boolean> {
   return ask('resize', { width, height });
+}
+
+/** How much a colour of the first visible match stands out from its ground, as WCAG counts that: 1 … 21. */
+export function contrast(
+  selector: string,
+  property: 'color' | 'fill' | 'stroke',
+  within: string,
+  ground: 'backgroundColor' | 'fill',
+): Promise<number> {
+  return ask('contrast', { selector, property, within, ground });
 }

@@ -117,10 +117,10 @@ export function closeMessages(): Thenable<unknown> {
   return vscode.commands.executeCommand('notifications.clearAll');
 }
 
-/** Ready to be looked at: the light, the dark and the high-contrast theme, by the names of their pictures. */
+/** Ready to be looked at: the light and the dark theme that the editor comes with, and high contrast, by the names of their pictures. */
 export const THEMES: Record<string, string> = {
-  light: 'Default Light Modern',
-  dark: 'Default Dark Modern',
+  light: 'Light 2026',
+  dark: 'Dark 2026',
   'high-contrast': 'Default High Contrast',
 };
 

@@ -5,6 +5,7 @@ import {
   boxes,
   changes,
   click,
+  contrast,
   focused,
   hasPage,
   press,
@@ -114,6 +115,37 @@ describe('the lineage, for who has no mouse, no eyes for it, or a large zoom', (
     await inTheme(THEMES.dark ?? '', async () => undefined);
   });
 
+  it('can be told from its ground in every theme: letters by 4.5 to 1, lines by 3 to 1', async () => {
+    await click('.search input');
+    await press('Escape');
+    await press('Home');
+    await poll(async () => (await selected()).startsWith('recognise'), { what: 'the model to be selected' });
+    const wanted = [
+      [4.5, '.node:not(.selected) .label', 'fill', '.node', 'fill'],
+      [4.5, '.node:not(.selected) .detail', 'fill', '.node', 'fill'],
+      [4.5, '.node.selected .label', 'fill', '.node', 'fill'],
+      [4.5, '.node.selected .detail', 'fill', '.node', 'fill'],
+      [4.5, 'h1', 'color', 'body', 'backgroundColor'],
+      [4.5, '#details dt', 'color', '#details', 'backgroundColor'],
+      [4.5, '#fit', 'color', '#fit', 'backgroundColor'],
+      [3, '.edges path:not(.near)', 'stroke', 'body', 'backgroundColor'],
+      [3, '.edges path.near', 'stroke', 'body', 'backgroundColor'],
+      [3, '.node.selected .box', 'stroke', 'body', 'backgroundColor'],
+    ] as const;
+    const themes = [...Object.values(THEMES), 'Light Modern', 'Dark Modern', 'Default High Contrast Light'];
+    const dim: string[] = [];
+    for (const theme of themes) {
+      await inTheme(theme, async () => {
+        for (const [least, selector, property, within, ground] of wanted) {
+          const found = await contrast(selector, property, within, ground);
+          if (found < least) dim.push(`${theme}: ${selector} ${found.toFixed(2)}`);
+        }
+      });
+    }
+    await inTheme(THEMES.dark ?? '', async () => undefined);
+    assert.deepEqual(dim, []);
+  });
+
   it('moves in steps that the eye can follow, and at once where less motion was asked for', async () => {
     const drawing = '#canvas svg > g';
     const flights = async () => {
@@ -125,6 +157,18 @@ describe('the lineage, for who has no mouse, no eyes for it, or a large zoom', (
     };
     await wishForLessMotion('no-preference');
     const moved = await flights();
+    // Another theme, or a record, in the midst of it does not break it off.
+    await click('.search input');
+    await press('Escape');
+    await press('+');
+    await press('+');
+    await press('0');
+    await inTheme(THEMES.light ?? '', async () => undefined);
+    await inTheme(THEMES.dark ?? '', async () => undefined);
+    const [canvas] = await boxes('#canvas');
+    assert.ok(canvas);
+    for (const { left, right } of await boxes('.nodes .node .box'))
+      assert.ok(left >= canvas.left && right <= canvas.right, 'all of it is in view');
     await wishForLessMotion('reduce');
     const jumped = await flights();
     assert.ok(moved > 2, `${moved} steps`);

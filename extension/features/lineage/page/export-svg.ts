@@ -59,6 +59,12 @@ function box({ kind, place, lines, badge, tone, name }: SceneNode, palette: Pale
   ].join('');
 }
 
+/** What a mixture of colours resolves to, `color(srgb 0.5 0.5 0.5)`, is not read by every viewer of SVG. */
+export function plainColour(value: string): string {
+  const [, ...parts] = /^color\(srgb ([\d.e+-]+) ([\d.e+-]+) ([\d.e+-]+)/.exec(value) ?? [];
+  return parts.length === 0 ? value : `rgb(${parts.map((part) => Math.round(Number(part) * 255)).join(', ')})`;
+}
+
 function escaped(text: string): string {
   return (
     text

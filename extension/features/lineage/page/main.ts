@@ -78,6 +78,8 @@ window.addEventListener('message', ({ data }) => {
 
 function show(graph: View['graph']): void {
   if (kept === undefined) return;
+  // Broken off half-way, it would show neither what was seen nor what was wanted.
+  flight?.arrive();
   const earlier = view;
   view = viewOf(graph, { shown: new Set(kept.shown), all: kept.all }, measureIn(page.canvas), earlier);
   if (kept.selected !== undefined && !view.byId.has(kept.selected)) kept.selected = undefined;
@@ -86,7 +88,6 @@ function show(graph: View['graph']): void {
     const { x, y } = movementBetween(earlier, view, [kept.selected, graph.start]);
     kept.camera = panned(kept.camera, -x * kept.camera.scale, -y * kept.camera.scale);
   }
-  flight?.stop();
   place();
   hits = found(graph.nodes, kept.query);
   describe();

@@ -1,5 +1,5 @@
 /** The parts of the page, and what the browser knows of them: colours, widths of text, whether things may move. */
-import type { Palette } from './export-svg.ts';
+import { type Palette, plainColour } from './export-svg.ts';
 import { LETTERS, type Measure } from './scene.ts';
 
 export function elementsOfPage() {
@@ -64,7 +64,7 @@ export function paletteOf(svg: SVGElement): Palette {
   const probe = svg.appendChild(document.createElementNS('http://www.w3.org/2000/svg', 'rect'));
   const colour = (value: string): string => {
     probe.style.fill = value;
-    return getComputedStyle(probe).fill;
+    return plainColour(getComputedStyle(probe).fill);
   };
   const toned = (tone: string): string => {
     probe.setAttribute('class', tone);
