@@ -405,6 +405,58 @@ describe('collecting on a remote', function () {
     await arrives(other, 'second-clone');
   });
 
+  it('writes a pack anew of which little is needed, and tells folders so before the old one goes', async () => {
+    const author = await trains('author', 300);
+    const [old] = author.ledger.list({ kind: 'train' });
+    fs.rmSync(at('author/data'), { recursive: true });
+    await withRecords(author, 60);
+    // Both in one go, so that they share a pack.
+    await send(author);
+    const [pack = '', ...others] = files(/^packs\//);
+    assert.deepEqual(others, []);
+    const inScope = () => {
+      const gone = author.ledger.list().filter(({ digest }) => digest === old?.digest);
+      return new Map([...remote.files].filter(([name]) => !gone.some(({ digest }) => name.includes(digest.slice(9)))));
+    };
+    const first = await collect(author, { scope: 'workspace' });
+    assert.equal(first.repacked, 1);
+    assert.equal(files(/^packs\//).length, 2);
+    mustBeSound(inScope());
+    now += 15 * DAY;
+    const second = await collect(author, { scope: 'workspace' });
+    assert.equal(second.repacked, 0);
+    assert.ok(second.deleted.bytes > (remote.files.get(pack)?.length ?? 0));
+    assert.ok(!remote.files.has(pack));
+    mustBeSound(inScope());
+    await arrives(author, 'clone');
+    // Also to who cannot list.
+    cloneLocks(author.root, at('blind'));
+    const blind = new Mortal(remote);
+    Object.assign(blind, { abilities: { ...remote.abilities, list: false } });
+    assert.deepEqual((await pull(open('blind'), [], around(blind))).missing, []);
+  });
+
+  it('puts many small packs together', async () => {
+    const author = open('author');
+    for (let round = 0; round < 66; round += 1) {
+      fs.rmSync(at('author/data'), { recursive: true, force: true });
+      fs.mkdirSync(at('author/data'));
+      for (let file = 0; file < 50; file += 1) fs.writeFileSync(at('author/data', `${file}`), `${round} ${file}`);
+      const { digest, bytes } = await author.store.put(at('author/data'));
+      const { digest: plan } = await author.store.putBytes('plan');
+      const inputs = [{ name: 'data:digits', digest, bytes, path: 'data' }];
+      await author.ledger.append(recordOf({ plan, keyParts: plan, inputs, reason: String(round) }));
+      await send(author);
+    }
+    assert.equal(files(/^packs\//).length, 66);
+    assert.equal((await collect(author)).repacked, 1);
+    now += 15 * DAY;
+    assert.equal((await collect(author)).deleted.files, 2 * 66);
+    assert.equal(files(/^packs\//).length, 1);
+    assert.equal(mustBeSound(remote.files).records, 66);
+    assert.equal((await collect(author)).marked.files, 0);
+  });
+
   it('by a narrower scope spares what was recorded within the grace', async () => {
     const author = await trains('author', 60);
     await send(author);

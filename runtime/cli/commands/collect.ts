@@ -98,7 +98,7 @@ async function there(
 }
 
 function describeRemote(found: api.RemoteGarbageAnswer): string {
-  const { dryRun, needed, marked, waiting, deleted, spared, postponed } = found;
+  const { dryRun, needed, marked, waiting, deleted, spared, postponed, repacked } = found;
   const amount = ({ files, bytes }: { files: number; bytes: number }) =>
     `${count(files)} ${files === 1 ? 'file' : 'files'} (${size(bytes)})`;
   const would = dryRun ? 'would be ' : '';
@@ -108,6 +108,9 @@ function describeRemote(found: api.RemoteGarbageAnswer): string {
     `needed: ${amount(needed)}`,
     ...(waiting.files > 0 ? [`marked before, and not for long enough: ${amount(waiting)}`] : []),
     ...(spared > 0 ? [`spared: ${count(spared)}, needed after all`] : []),
+    ...(repacked > 0
+      ? [`written anew: ${count(repacked)} ${repacked === 1 ? 'pack' : 'packs'}, without what nothing needs`]
+      : []),
     ...(postponed > 0 ? ['Somebody is just sending or deleting there; run it again later.'] : []),
   ].join('\n');
 }

@@ -29,4 +29,5 @@ export const remoteCollection = object({
   deleted: files,
   spared: number,
   postponed: number,
+  repacked: number,
 });

@@ -6,7 +6,7 @@ import { PackBook } from '../book.ts';
 import { inParallel } from '../concurrency.ts';
 import { remoteFailure } from '../failure.ts';
 import { declareTrash } from '../format.ts';
-import { parseName } from '../names.ts';
+import { INDEXES, parseName } from '../names.ts';
 import type { Line } from '../transfer.ts';
 import {
   Claim,
@@ -23,7 +23,8 @@ import {
   readTrash,
   type Time,
 } from './epochs.ts';
-import { Needs } from './needs.ts';
+import { type Listing, Needs } from './needs.ts';
+import { mendMembers, repack } from './repack.ts';
 
 export interface RemoteCollectOptions {
   /**
@@ -57,6 +58,8 @@ export interface RemoteCollection {
   spared: number;
   /** Collections of which nothing was deleted, as somebody is sending or deleting. */
   postponed: number;
+  /** New packs, with what is needed of others that are mostly not. */
+  repacked: number;
 }
 
 export interface CollectedRemote {
@@ -86,6 +89,7 @@ class RemoteCollector {
     deleted: { files: 0, bytes: 0 },
     spared: 0,
     postponed: 0,
+    repacked: 0,
   };
 
   constructor(place: CollectedRemote, options: RemoteCollectOptions) {
@@ -105,10 +109,12 @@ class RemoteCollector {
       // What comes meanwhile is in no list and stays.
       const book = new PackBook(store, line);
       await book.loadAll();
-      const needs = new Needs({ line, files, book }, source);
+      const listing = { line, files, book };
+      const needs = new Needs(listing, source);
       await this.#needWhatIsKept(needs, ripe);
       await needs.add(await this.#options.roots());
       await needs.settle();
+      if (!this.#options.dryRun) await this.#repack(listing, needs);
       const unneeded = new Set([...files.keys()].filter((name) => !needs.has(name)));
       for (const [name, bytes] of files) if (!unneeded.has(name)) add(this.#result.needed, bytes);
       for (const epoch of waiting) await this.#lookInto(epoch, ripe.get(epoch.id), unneeded, files);
@@ -118,6 +124,13 @@ class RemoteCollector {
       for (const { claim } of ripe.values()) await claim?.release();
     }
     return this.#result;
+  }
+
+  async #repack(listing: Listing, needs: Needs): Promise<void> {
+    this.#result.repacked = await repack(listing, needs);
+    if (this.#result.repacked > 0) await needs.settle();
+    const goes = ([name]: [string, Bytes]) => name.startsWith(INDEXES) && !needs.has(name);
+    if ([...listing.files].some(goes)) await mendMembers(listing, needs);
   }
 
   /** Those that have waited long enough, with the right to delete them. */

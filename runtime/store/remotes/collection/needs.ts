@@ -7,10 +7,11 @@ import type { ObjectSource } from '../../source.ts';
 import type { PackBook } from '../book.ts';
 import { readSmall } from '../catalogue.ts';
 import { inParallel } from '../concurrency.ts';
+import type { KnownPack } from '../digest-table.ts';
 import { isDamage, remoteFailure } from '../failure.ts';
 import { nameOf, parseName } from '../names.ts';
 import { type Named, namedIn } from '../outgoing.ts';
-import { blobsIn, type PackIndex } from '../pack-format.ts';
+import { blobsIn, type PackedBlob } from '../pack-format.ts';
 import { readRange } from '../ranges.ts';
 import { spanAt } from '../receive-packed.ts';
 import { readRecipe } from '../recipes.ts';
@@ -23,7 +24,7 @@ const LARGEST = 4 * 2 ** 20;
 export interface Listing {
   line: Line;
   /** Of everything that may be collected. */
-  files: ReadonlyMap<string, Bytes>;
+  files: Map<string, Bytes>;
   book: PackBook;
 }
 
@@ -31,7 +32,11 @@ export class Needs {
   readonly #listing: Listing;
   readonly #source: ObjectSource;
   readonly #needed = new Set<Digest>();
+  /** Of folders and their parts: what they name. */
+  readonly #named = new Map<Digest, Digest[]>();
   #packs: ReadonlySet<string> | undefined;
+  /** By object: an index that says where it lies, of those that stay. Nothing for what is found by its own name. */
+  readonly #cover = new Map<Digest, Digest>();
 
   /** @param source what lies here need not be asked for there */
   constructor(listing: Listing, source: ObjectSource) {
@@ -57,6 +62,7 @@ export class Needs {
         async (digest, signal) => {
           if (!this.#isThere(digest)) whole = false;
           const named = await this.#namedBy(digest, signal);
+          if (named) this.#named.set(digest, [...named.parts, ...named.files.map((file) => file.digest)]);
           for (const file of named?.files ?? []) {
             this.#needed.add(file.digest);
             if (!this.#isThere(file.digest)) whole = false;
@@ -73,28 +79,23 @@ export class Needs {
 
   /** Finds out which packs are needed, after which `has` can be asked. */
   async settle(): Promise<void> {
-    const { book, files, line } = this.#listing;
-    const names = new Set<string>();
-    const parts = new Set<Digest>();
-    const recipes = [...this.#needed].filter((digest) => files.has(nameOf('recipes', digest)));
-    await inParallel(
-      recipes,
-      line.pace,
-      async (digest, signal) => {
-        const recipe = await readRecipe(line, digest, signal);
-        if (recipe === 'wrong') throw unsure(line, `The recipe of ${digest} is damaged.`);
-        if (recipe !== 'absent') for (const { pack } of recipe.spans) parts.add(pack);
-      },
-      line.signal,
-    );
-    for (const pack of parts) names.add(nameOf('packs', pack));
-    const told = new Set<Digest>();
-    for (const { index, digest } of book.packs()) {
-      told.add(index.pack);
-      const needed = index.holds === 'chunks' ? parts.has(index.pack) : this.#holdsNeeded(index);
-      if (!needed) continue;
+    const { book, files } = this.#listing;
+    const chunks = await this.#packsOfRecipes();
+    const names = new Set([...chunks].map((pack) => nameOf('packs', pack)));
+    const keep = ({ index, digest }: KnownPack) => {
       names.add(nameOf('packs', index.pack));
       names.add(nameOf('pack-indexes', digest));
+    };
+    this.#cover.clear();
+    for (const { known, objects } of this.#objectPacks()) {
+      const first = objects.filter(({ digest }) => !this.#cover.has(digest));
+      for (const { digest } of first) this.#cover.set(digest, known.digest);
+      if (first.length > 0) keep(known);
+    }
+    const told = new Set<Digest>();
+    for (const known of book.packs()) {
+      told.add(known.index.pack);
+      if (known.index.holds === 'chunks' && chunks.has(known.index.pack)) keep(known);
     }
     // What lies in a pack whose index cannot be read nobody can tell.
     if (book.unreadable.size > 0) {
@@ -107,6 +108,67 @@ export class Needs {
     this.#packs = names;
   }
 
+  /** Packs of objects that stay, and what is needed of them. */
+  *packs(): Generator<{ known: KnownPack; objects: PackedBlob[] }> {
+    for (const { known, objects } of this.#objectPacks()) {
+      const own = objects.filter(({ digest }) => this.#cover.get(digest) === known.digest);
+      if (own.length > 0) yield { known, objects: own };
+    }
+  }
+
+  /** Folders of which it is told on the remote where their files lie, with the indexes that say so from now on. */
+  *folders(): Generator<{ folder: Digest; indexes: Set<Digest> }> {
+    for (const folder of this.#named.keys()) {
+      if (!this.#listing.files.has(nameOf('members', folder))) continue;
+      const indexes = new Set<Digest>();
+      const waiting = [folder];
+      for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
+        for (const inside of this.#named.get(digest) ?? []) {
+          const index = this.#cover.get(inside);
+          if (index !== undefined) indexes.add(index);
+          if (this.#named.has(inside)) waiting.push(inside);
+        }
+      }
+      yield { folder, indexes };
+    }
+  }
+
+  async #packsOfRecipes(): Promise<Set<Digest>> {
+    const { files, line } = this.#listing;
+    const packs = new Set<Digest>();
+    await inParallel(
+      [...this.#needed].filter((digest) => files.has(nameOf('recipes', digest))),
+      line.pace,
+      async (digest, signal) => {
+        const recipe = await readRecipe(line, digest, signal);
+        if (recipe === 'wrong') throw unsure(line, `The recipe of ${digest} is damaged.`);
+        if (recipe !== 'absent') for (const { pack } of recipe.spans) packs.add(pack);
+      },
+      line.signal,
+    );
+    return packs;
+  }
+
+  /** With what is needed of each and is nowhere by its own name; first those of which the largest part is needed. */
+  #objectPacks(): { known: KnownPack; objects: PackedBlob[] }[] {
+    const { book, files } = this.#listing;
+    const found: { known: KnownPack; objects: PackedBlob[]; share: number }[] = [];
+    for (const known of book.packs()) {
+      const { index } = known;
+      if (index.holds !== 'objects' || !files.has(nameOf('packs', index.pack))) continue;
+      const objects = [...blobsIn(index)].filter(({ digest }) => this.#needed.has(digest) && !this.#hasOwnName(digest));
+      const bytes = objects.reduce((sum, object) => sum + object.bytes, 0);
+      if (objects.length > 0) found.push({ known, objects, share: bytes / Math.max(1, index.bytes) });
+    }
+    // Of equal ones the larger, into which others were put; in the same order every time, so that the same stay.
+    return found.sort(
+      (one, other) =>
+        other.share - one.share ||
+        other.known.index.bytes - one.known.index.bytes ||
+        (one.known.digest < other.known.digest ? -1 : 1),
+    );
+  }
+
   /** @param name of a file that was listed */
   has(name: string): boolean {
     if (this.#packs === undefined) throw new Error('Which packs are needed is not known yet.');
@@ -114,11 +176,6 @@ export class Needs {
     if (parsed === undefined) return true;
     const { room, digest } = parsed;
     return room === 'packs' || room === 'pack-indexes' ? this.#packs.has(name) : this.#needed.has(digest);
-  }
-
-  #holdsNeeded(index: PackIndex): boolean {
-    for (const { digest } of blobsIn(index)) if (this.#needed.has(digest)) return true;
-    return false;
   }
 
   #unseen(digests: Iterable<Digest>): Digest[] {
@@ -132,10 +189,12 @@ export class Needs {
   }
 
   #isThere(digest: Digest): boolean {
+    return this.#hasOwnName(digest) || this.#inPack(digest) !== undefined;
+  }
+
+  #hasOwnName(digest: Digest): boolean {
     const { files } = this.#listing;
-    return (
-      files.has(nameOf('objects', digest)) || files.has(nameOf('recipes', digest)) || this.#inPack(digest) !== undefined
-    );
+    return files.has(nameOf('objects', digest)) || files.has(nameOf('recipes', digest));
   }
 
   #inPack(digest: Digest) {
