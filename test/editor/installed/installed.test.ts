@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import * as vscode from 'vscode';
 import { poll } from '../support/poll.ts';
-import { codeOf, EXTENSION, message, mlpipe, models, open } from '../support/workbench.ts';
+import { EXTENSION, message, misspell, mlpipe, models, open } from '../support/workbench.ts';
 
 describe('the packed extension, installed', () => {
   it('is the installed one, and activates', async () => {
@@ -49,15 +49,7 @@ describe('the packed extension, installed', () => {
   });
 
   it('finds what is wrong in a pipeline', async () => {
-    const { document } = await open('digits.mlpipe');
-    const edit = new vscode.WorkspaceEdit();
-    const at = document.getText().indexOf('maxPool2d');
-    edit.replace(document.uri, new vscode.Range(document.positionAt(at), document.positionAt(at + 9)), 'maxPol2d');
-    await vscode.workspace.applyEdit(edit);
-    await poll(() => vscode.languages.getDiagnostics(document.uri).some((found) => codeOf(found).startsWith('MLP1')), {
-      what: 'a diagnostic of the language',
-      seen: () => vscode.languages.getDiagnostics(document.uri),
-    });
+    await misspell();
     await vscode.commands.executeCommand('workbench.action.files.revert');
   });
 

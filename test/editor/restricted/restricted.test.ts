@@ -2,21 +2,13 @@ import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { hasPage, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { codeOf, message, mlpipe, open, workspaceFolder } from '../support/workbench.ts';
+import { message, misspell, mlpipe, open, workspaceFolder } from '../support/workbench.ts';
 
 describe('in a workspace that is not trusted', () => {
   it('still checks what is typed', async () => {
     assert.equal(vscode.workspace.isTrusted, false);
     await mlpipe();
-    const { document } = await open('digits.mlpipe');
-    const edit = new vscode.WorkspaceEdit();
-    const at = document.getText().indexOf('maxPool2d');
-    edit.replace(document.uri, new vscode.Range(document.positionAt(at), document.positionAt(at + 9)), 'maxPol2d');
-    await vscode.workspace.applyEdit(edit);
-    await poll(() => vscode.languages.getDiagnostics(document.uri).some((found) => codeOf(found).startsWith('MLP1')), {
-      what: 'a diagnostic of the language',
-      seen: () => vscode.languages.getDiagnostics(document.uri),
-    });
+    await misspell();
   });
 
   it('refuses to run, says why, and starts no runtime', async () => {

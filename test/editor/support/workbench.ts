@@ -91,6 +91,13 @@ export function models(tree: readonly TreeNode[]): TreeNode[] {
   return tree.flatMap(({ children }) => children).filter(({ kind }) => kind === 'model');
 }
 
+/** The newest model of the tree that is done. */
+export async function newestModel(): Promise<TreeNode> {
+  const [model] = models((await mlpipe()).models.tree());
+  assert.ok(model, 'a model is done');
+  return model;
+}
+
 /**
  * A message that the workbench shows; on a desktop, where it can't be read, nothing is waited for. A workbench that can
  * be driven shows no toasts, so the list of messages is opened for it.
@@ -128,4 +135,23 @@ export async function inTheme(theme: string, act: () => Promise<unknown>): Promi
   const settings = vscode.workspace.getConfiguration('workbench');
   await settings.update('colorTheme', theme, vscode.ConfigurationTarget.Global);
   await act();
+}
+
+/** Does something in each theme, told its name; the dark one stays. */
+export async function inEveryTheme(act: (theme: string) => Promise<unknown>): Promise<void> {
+  for (const [name, title] of Object.entries(THEMES)) await inTheme(title, () => act(name));
+  await inTheme(THEMES.dark ?? '', async () => undefined);
+}
+
+/** Writes the name of a layer wrongly, and waits until that is told. */
+export async function misspell(): Promise<void> {
+  const { document } = await open('digits.mlpipe');
+  const edit = new vscode.WorkspaceEdit();
+  const at = document.getText().indexOf('maxPool2d');
+  edit.replace(document.uri, new vscode.Range(document.positionAt(at), document.positionAt(at + 9)), 'maxPol2d');
+  await vscode.workspace.applyEdit(edit);
+  await poll(() => vscode.languages.getDiagnostics(document.uri).some((found) => codeOf(found).startsWith('MLP1')), {
+    what: 'a diagnostic of the language',
+    seen: () => vscode.languages.getDiagnostics(document.uri),
+  });
 }

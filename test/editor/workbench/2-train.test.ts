@@ -5,11 +5,13 @@ import { poll } from '../support/poll.ts';
 import {
   closeMessages,
   diagnostics,
+  inEveryTheme,
   inTheme,
   lens,
   message,
   mlpipe,
   models,
+  newestModel,
   noDiagnostics,
   open,
   showMessages,
@@ -96,10 +98,8 @@ describe('training in VS Code', () => {
   });
 
   it('looks well in every theme', async () => {
-    const api = await mlpipe();
     await closeMessages();
-    const [model] = models(api.models.tree());
-    assert.ok(model);
+    const model = await newestModel();
     const { document } = await open('digits.mlpipe');
     await vscode.commands.executeCommand('mlpipe.showModel', document.uri.toString(), model.record);
     if (!hasPage) return;
@@ -107,7 +107,7 @@ describe('training in VS Code', () => {
       what: 'the lineage in the view',
     });
     await widenSideBar(430);
-    for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`models-${name}`));
+    await inEveryTheme((theme) => screenshot(`models-${theme}`));
     await hover('.pane-body .monaco-list-row', 'recognise');
     await poll(async () => (await texts('.monaco-hover')).some((text) => /Record/.test(text)), { what: 'the tooltip' });
     await screenshot('tooltip');
@@ -137,9 +137,7 @@ describe('training in VS Code', () => {
   it('makes a model again by a click, and shows the verdict with its age', async () => {
     const api = await mlpipe();
     await closeMessages();
-    const [model] = models(api.models.tree());
-    assert.ok(model);
-    await vscode.commands.executeCommand('mlpipe.reproduce', model);
+    await vscode.commands.executeCommand('mlpipe.reproduce', await newestModel());
     await message(/recognise made again: bitwise, the model has the same bits\./);
     const badge = await poll(() => models(api.models.tree())[0]?.children.find(({ kind }) => kind === 'verdict'), {
       what: 'the verdict in the tree',
@@ -152,13 +150,11 @@ describe('training in VS Code', () => {
     if (!hasPage) return;
     await closeMessages();
     await vscode.commands.executeCommand('mlpipe.models.focus');
-    for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`verdict-${name}`));
+    await inEveryTheme((theme) => screenshot(`verdict-${theme}`));
   });
 
   it('opens the record as a read-only document', async () => {
-    const api = await mlpipe();
-    const [model] = models(api.models.tree());
-    assert.ok(model);
+    const model = await newestModel();
     await vscode.commands.executeCommand('mlpipe.showRecord', model);
     const document = vscode.window.activeTextEditor?.document;
     assert.equal(document?.uri.scheme, 'mlpipe-record');

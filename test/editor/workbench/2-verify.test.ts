@@ -9,32 +9,21 @@ import { poll } from '../support/poll.ts';
 import {
   cli,
   closeMessages,
-  inTheme,
+  inEveryTheme,
   message,
-  mlpipe,
-  models,
+  newestModel,
   showMessages,
-  THEMES,
   workspaceFolder,
 } from '../support/workbench.ts';
 
-async function newest(): Promise<TreeNode> {
-  const api = await mlpipe();
-  const [model] = models(api.models.tree());
-  assert.ok(model);
-  return model;
-}
-
 async function verification(): Promise<TreeNode> {
-  const found = (await newest()).children.find(({ kind }) => kind === 'verification');
+  const found = (await newestModel()).children.find(({ kind }) => kind === 'verification');
   assert.ok(found);
   return found;
 }
 
-async function inEveryTheme(name: string): Promise<void> {
-  if (!hasPage) return;
-  for (const [theme, title] of Object.entries(THEMES)) await inTheme(title, () => screenshot(`${name}-${theme}`));
-  await inTheme(THEMES.dark ?? '', async () => undefined);
+async function pictures(name: string): Promise<void> {
+  if (hasPage) await inEveryTheme((theme) => screenshot(`${name}-${theme}`));
 }
 
 /** Chooses what a message offers; on a desktop, where no button can be reached, by what it does. */
@@ -59,7 +48,7 @@ describe('verifying and repairing in VS Code', () => {
 
   before(async () => {
     await closeMessages();
-    const { digest = '' } = await newest();
+    const { digest = '' } = await newestModel();
     const at = (of: string) => join(workspaceFolder(), '.mlpipe', 'objects', of.slice(7, 9), of.slice(9));
     const [file] = JSON.parse(readFileSync(at(digest), 'utf8')).entries;
     path = at(file.digest);
@@ -68,22 +57,22 @@ describe('verifying and repairing in VS Code', () => {
   afterEach(() => closeMessages());
 
   it('verifies a model by a click: whole, and after a flipped bit not, with what is wrong and what to do', async () => {
-    await vscode.commands.executeCommand('mlpipe.verify', await newest());
+    await vscode.commands.executeCommand('mlpipe.verify', await newestModel());
     await message(/recognise is whole: \d+ objects, \d+ records and \d+ signatures are as they were written\./);
-    assert.match((await newest()).description, /verified: whole/);
+    assert.match((await newestModel()).description, /verified: whole/);
     await closeMessages();
-    await inEveryTheme('verified');
+    await pictures('verified');
     flip();
-    await vscode.commands.executeCommand('mlpipe.verify', await newest());
+    await vscode.commands.executeCommand('mlpipe.verify', await newestModel());
     await message(
       /recognise is not whole\. recognise\.model\/.* is not what its digest says\. Repair it from a remote/,
     );
-    assert.equal((await newest()).icon, 'error');
+    assert.equal((await newestModel()).icon, 'error');
     const { label, children } = await verification();
     assert.equal(label, 'not whole: 1 problem');
     assert.match(children[0]?.label ?? '', /^recognise\.model\/.* is not what its digest says\.$/);
     if (hasPage) await showMessages();
-    await inEveryTheme('not-whole');
+    await pictures('not-whole');
   });
 
   it('repairs it by the button of the message, from a remote, and says which; then it is whole', async () => {
@@ -93,15 +82,15 @@ describe('verifying and repairing in VS Code', () => {
       cli('remote', 'add', 'shared', remote);
       cli('push');
       flip();
-      await vscode.commands.executeCommand('mlpipe.verify', await newest());
+      await vscode.commands.executeCommand('mlpipe.verify', await newestModel());
       await message(/recognise is not whole/);
       await choose('Repair', 'mlpipe.repair', await verification());
       await message(/recognise is whole again\. Brought back 1 object from shared\./);
       assert.equal((await verification()).label, 'verified: whole');
-      assert.match((await newest()).description, /verified: whole/);
+      assert.match((await newestModel()).description, /verified: whole/);
       assert.deepEqual(readFileSync(path), content);
       if (hasPage) await showMessages();
-      await inEveryTheme('repaired');
+      await pictures('repaired');
     } finally {
       rmSync(remote, { recursive: true, force: true });
     }
@@ -109,7 +98,7 @@ describe('verifying and repairing in VS Code', () => {
 
   it('asks before it sets aside what no remote has, and says what is left to do', async () => {
     flip();
-    await vscode.commands.executeCommand('mlpipe.verify', await newest());
+    await vscode.commands.executeCommand('mlpipe.verify', await newestModel());
     await message(/recognise is not whole/);
     await closeMessages();
     if (hasPage) {
@@ -120,7 +109,7 @@ describe('verifying and repairing in VS Code', () => {
     await message(/The remote shared could not be asked: .* or set the damaged object aside, into \.mlpipe\/damaged/);
     assert.notDeepEqual(readFileSync(path), content);
     if (hasPage) await showMessages();
-    await inEveryTheme('repair-left');
+    await pictures('repair-left');
     if (!hasPage) return;
     await choose('Set Aside', '');
     await message(/Set aside 1 damaged object; the files lie in \.mlpipe\/damaged\./);
@@ -133,7 +122,7 @@ describe('verifying and repairing in VS Code', () => {
   after(async () => {
     write(content);
     rmSync(join(workspaceFolder(), 'mlpipe.json'), { force: true });
-    await vscode.commands.executeCommand('mlpipe.verify', await newest());
+    await vscode.commands.executeCommand('mlpipe.verify', await newestModel());
     await message(/recognise is whole/);
     await closeMessages();
   });

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { TreeNode } from '../../../extension/features/models/nodes.ts';
 import { click, focused, hasPage, press, screenshot, texts, type } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
-import { closeMessages, inTheme, mlpipe, models, THEMES, workspaceFolder } from '../support/workbench.ts';
+import { closeMessages, inEveryTheme, newestModel, workspaceFolder } from '../support/workbench.ts';
 
 /** Boxes of the graph, each as its lines. */
 const boxes = async (selector = '.nodes .node'): Promise<string[]> =>
@@ -20,13 +19,6 @@ async function box(pattern: RegExp, selector?: string): Promise<string> {
     },
     { what: `a node like ${pattern}`, seen: () => last },
   );
-}
-
-async function newest(): Promise<TreeNode> {
-  const api = await mlpipe();
-  const [model] = models(api.models.tree());
-  assert.ok(model);
-  return model;
 }
 
 /** Beside the graph: with another rate, for two epochs; the pipeline is then as it was. */
@@ -46,10 +38,9 @@ async function trainAnother(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.focusFirstEditorGroup');
 }
 
-async function inEveryTheme(name: string): Promise<void> {
+async function pictures(name: string): Promise<void> {
   await closeMessages();
-  for (const [theme, title] of Object.entries(THEMES)) await inTheme(title, () => screenshot(`${name}-${theme}`));
-  await inTheme(THEMES.dark ?? '', async () => undefined);
+  await inEveryTheme((theme) => screenshot(`${name}-${theme}`));
 }
 
 describe('the lineage of a model in VS Code', () => {
@@ -60,7 +51,7 @@ describe('the lineage of a model in VS Code', () => {
   after(() => vscode.commands.executeCommand('workbench.action.closeAllEditors'));
 
   it('opens as a tab', async () => {
-    await vscode.commands.executeCommand('mlpipe.showLineage', await newest());
+    await vscode.commands.executeCommand('mlpipe.showLineage', await newestModel());
     await poll(() => vscode.window.tabGroups.activeTabGroup.tabs.some(({ label }) => label === 'Lineage: recognise'), {
       what: 'the tab',
       seen: () => vscode.window.tabGroups.activeTabGroup.tabs.map(({ label }) => label),
@@ -80,7 +71,7 @@ describe('the lineage of a model in VS Code', () => {
     ])
       await box(node);
     await click('button', 'Fit');
-    await inEveryTheme('lineage');
+    await pictures('lineage');
   });
 
   it('finds a node by what is typed, and says how many there are', async function () {
@@ -184,7 +175,7 @@ describe('the lineage of a model in VS Code', () => {
     await box(/\| first$/);
     await box(/\| second$/);
     await box(/\| differs · (first|second)$/);
-    await inEveryTheme('lineage-compared');
+    await pictures('lineage-compared');
   });
 
   it('is exported as SVG and as Mermaid', async function () {

@@ -11,7 +11,7 @@ import {
   cli,
   closeMessages,
   diagnostics,
-  inTheme,
+  inEveryTheme,
   lens,
   message,
   mlpipe,
@@ -19,7 +19,6 @@ import {
   noDiagnostics,
   open,
   showMessages,
-  THEMES,
   workspaceFolder,
 } from '../support/workbench.ts';
 
@@ -47,6 +46,21 @@ async function opensCommit(model: TreeNode | undefined, title: RegExp): Promise<
   const labels = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
   await poll(() => labels().some((label) => title.test(label)), { what: 'the view of changes', seen: labels });
   assert.equal(await vscode.env.clipboard.readText(), '', 'nothing had to be copied');
+}
+
+/** Shows what stands behind a place of the text, in each theme, once it says so. */
+async function hoverInEveryTheme(place: vscode.Position, says: RegExp, picture: string): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  assert.ok(editor);
+  await inEveryTheme(async (theme) => {
+    editor.selection = new vscode.Selection(place, place);
+    await vscode.commands.executeCommand('editor.action.showHover');
+    await poll(async () => (await texts('.monaco-hover')).some((each) => says.test(each)), {
+      what: `a hover like ${says} in the page`,
+    });
+    await screenshot(`${picture}-${theme}`);
+    await press('Escape');
+  });
 }
 
 describe('what was before, in VS Code', () => {
@@ -82,19 +96,7 @@ describe('what was before, in VS Code', () => {
       { what: 'the hover on the pin', seen: () => last },
     );
     if (!hasPage) return;
-    const editor = vscode.window.activeTextEditor;
-    assert.ok(editor);
-    for (const [name, theme] of Object.entries(THEMES)) {
-      await inTheme(theme, async () => {
-        editor.selection = new vscode.Selection(place, place);
-        await vscode.commands.executeCommand('editor.action.showHover');
-        await poll(async () => (await texts('.monaco-hover')).some((each) => /Ada Lovelace/.test(each)), {
-          what: 'the hover in the page',
-        });
-        await screenshot(`pin-${name}`);
-        await press('Escape');
-      });
-    }
+    await hoverInEveryTheme(place, /Ada Lovelace/, 'pin');
   });
 
   it('checks for decay with progress, and warns on the line of what can no longer be had', async () => {
@@ -117,19 +119,7 @@ describe('what was before, in VS Code', () => {
     assert.match(found.message, /checked 20\d\d-\d\d-\d\d \d\d:\d\d UTC/);
     if (hasPage) {
       await closeMessages();
-      const editor = vscode.window.activeTextEditor;
-      assert.ok(editor);
-      for (const [name, theme] of Object.entries(THEMES)) {
-        await inTheme(theme, async () => {
-          editor.selection = new vscode.Selection(found.range.start, found.range.start);
-          await vscode.commands.executeCommand('editor.action.showHover');
-          await poll(async () => (await texts('.monaco-hover')).some((each) => /can no longer be had/.test(each)), {
-            what: 'the warning in the page',
-          });
-          await screenshot(`decay-${name}`);
-          await press('Escape');
-        });
-      }
+      await hoverInEveryTheme(found.range.start, /can no longer be had/, 'decay');
     }
     writeFileSync(object, content);
     renameSync(`${data}.away`, data);
@@ -172,7 +162,7 @@ describe('what was before, in VS Code', () => {
         what: 'the changed lines',
       });
       await closeMessages();
-      for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`why-${name}`));
+      await inEveryTheme((theme) => screenshot(`why-${theme}`));
     }
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
     git('checkout', '--quiet', '--', 'digits.mlpipe');
@@ -200,7 +190,7 @@ describe('what was before, in VS Code', () => {
       await message(/fetched 1 object \(\d+ KiB\) from shared/);
       if (hasPage) {
         await showMessages();
-        for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`fetched-${name}`));
+        await inEveryTheme((theme) => screenshot(`fetched-${theme}`));
       }
       await vscode.commands.executeCommand('mlpipe.cancelRun');
       await answer;
@@ -231,7 +221,7 @@ describe('what was before, in VS Code', () => {
       await poll(async () => (await texts('.multiDiffEntry')).some((text) => /digits/.test(text)), {
         what: 'the changed files',
       });
-      for (const [name, theme] of Object.entries(THEMES)) await inTheme(theme, () => screenshot(`commit-${name}`));
+      await inEveryTheme((theme) => screenshot(`commit-${theme}`));
     } finally {
       await settings.update('enabled', undefined, vscode.ConfigurationTarget.Global);
     }
