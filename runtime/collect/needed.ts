@@ -29,6 +29,7 @@ export async function neededBy(project: Project, scope: Scope): Promise<Set<Dige
   };
   for (const path of filesIn(project.root)) note(fs.readFileSync(path, 'utf8'));
   if (await isRepository(project.root)) {
+    if (scope !== 'workspace') await mustHaveHistory(project.root);
     if (scope === 'branches' || scope === 'tags') {
       const refs = scope === 'tags' ? ['refs/heads', 'refs/remotes', 'refs/tags'] : ['refs/heads', 'refs/remotes'];
       for (const commit of await tips(project.root, refs)) note(await textIn(project.root, commit));
@@ -80,6 +81,15 @@ function filesIn(folder: string, isNaming = (name: string) => name.endsWith('.ml
 
 async function isRepository(root: string): Promise<boolean> {
   return (await git(root, ['rev-parse', '--git-dir'])).code === 0;
+}
+
+/** What commits name that are not here nobody here can tell, and a shallow clone lacks most of them. */
+async function mustHaveHistory(root: string): Promise<void> {
+  if ((await asked(root, ['rev-parse', '--is-shallow-repository'])).trim() !== 'true') return;
+  throw new MlpipeError('This clone is shallow: what the commits name that it lacks cannot be told.', {
+    code: 'collection-unsure',
+    todo: 'Nothing was collected. Bring the rest with `git fetch --unshallow`.',
+  });
 }
 
 async function tips(root: string, refs: readonly string[]): Promise<Set<string>> {

@@ -157,6 +157,24 @@ describe('mlpipe gc', function () {
     }
   });
 
+  it('takes nothing in a shallow clone, which lacks what older commits name', async () => {
+    await trainAgain();
+    commit('second');
+    const whole = folder;
+    folder = temporaryFolder();
+    try {
+      execFileSync('git', ['clone', '-q', '--depth', '1', `file://${whole}`, at('shallow')]);
+      const { code, stderr } = await mlpipe(['gc', '--all-commits', '--grace', '0'], { folder: at('shallow') });
+      assert.equal(code, 1);
+      assert.match(stderr, /shallow.*--unshallow/s);
+      execFileSync('git', ['fetch', '-q', '--unshallow'], { cwd: at('shallow') });
+      assert.equal((await mlpipe(['gc', '--all-commits', '--grace', '0'], { folder: at('shallow') })).code, 0);
+    } finally {
+      remove(folder);
+      folder = whole;
+    }
+  });
+
   it('takes nothing where a record is damaged', async () => {
     const [shard = ''] = fs
       .readdirSync(at('.mlpipe/records'))
