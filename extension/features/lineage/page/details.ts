@@ -6,6 +6,9 @@ export interface Action {
   act: () => void;
 }
 
+/** Two values of so many letters have room beside a name. */
+const BRIEF = 10;
+
 /** @returns whether the focus was on a button that is not there any more */
 export function showDetails(
   place: HTMLElement,
@@ -63,15 +66,18 @@ function comparisonDetails({ title, comparison }: Graph): HTMLElement[] {
     const row = made('tr');
     const what = made('th', `${section} ${name}`);
     what.setAttribute('scope', 'row');
-    row.append(what, made('td', briefly(before)), made('td', briefly(after)));
+    row.append(what, valueCell(before), valueCell(after));
     table.append(row);
   }
   return [heading, table];
 }
 
-/** There is room for what tells two digests apart, and not for the name of their algorithm. */
-function briefly(value: string): string {
-  return value.replaceAll('sha256:', '');
+/** Of a digest there is room for what tells it from another, and not for the name of its algorithm. */
+function valueCell(value: string): HTMLElement {
+  const words = value.replaceAll('sha256:', '');
+  const cell = made('td', words);
+  if (words.length <= BRIEF) cell.className = 'brief';
+  return cell;
 }
 
 function columnHead(words: string): HTMLElement {
