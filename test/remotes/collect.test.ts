@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Digest } from '../../grammar/plan/plan.ts';
 import { collectRemoteGarbage, type RemoteGarbageOptions } from '../../runtime/collect/remote.ts';
@@ -290,7 +291,7 @@ describe('collecting on a remote', function () {
       killed += 1;
       mustBeSound(remote.files, { collecting: true });
       // Who is killed says nothing any more; for so long others wait for him.
-      now += 25 * 3_600_000;
+      now += 31 * 60_000;
       if (left % 3 === 0) {
         await send(other);
         mustBeSound(remote.files, { collecting: true });
@@ -304,6 +305,40 @@ describe('collecting on a remote', function () {
       assert.deepEqual(names.sort(), whole.sort(), `after a kill at call ${left}`);
     }
     assert.ok(killed > 25, `${killed} calls`);
+  });
+
+  it('says again and again that it deletes, and ends where it has not come to that', async () => {
+    const author = await trains('author', 60);
+    await send(author);
+    await leavings('other', 90, 120_000);
+    await collect(author);
+    now += 15 * DAY;
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      const said = () => files(/^trash\/.*deleting/);
+      let deletions = 0;
+      const slow = new Mortal(remote, undefined, async (name) => {
+        if (!/^(packs|pack-indexes|members|objects|recipes)\//.test(name) || !files(/^trash\/.*half/).length) return;
+        deletions += 1;
+        const [before] = said();
+        now += deletions < 4 ? 9 * 60_000 : 11 * 60_000;
+        if (deletions < 4) mock.timers.tick(60_000);
+        for (let turn = 0; turn < 20; turn += 1) await wait(0);
+        if (deletions < 4) assert.notDeepEqual(said(), [before]);
+        assert.equal(said().length, 1);
+        if (deletions === 3) assert.equal((await collect(open('second'))).postponed, 1, 'another steps back');
+      });
+      slow.abilities.concurrency.most = 1;
+      await assert.rejects(collect(author, {}, slow), { code: 'remote-failed' });
+      assert.ok(deletions >= 4);
+      assert.deepEqual(said(), []);
+    } finally {
+      mock.timers.reset();
+    }
+    // Another ends it at once: whoever gave up has said so.
+    assert.ok((await collect(open('second'))).deleted.files > 0);
+    mustBeSound(remote.files);
+    await arrives(author, 'clone');
   });
 
   it('is done by one alone where two begin at once', async () => {

@@ -32,13 +32,15 @@ const LARGEST = 2 ** 30;
 /** Milliseconds since 1970. */
 export type Time = number;
 
-const HOUR = 3_600_000;
-/** Whoever deletes stops by himself after this, … */
-export const DELETING_ENDS = 12 * HOUR;
+const MINUTE = 60_000;
+/** Whoever deletes says so again each minute, … */
+const DELETING_SAID = MINUTE;
+/** … stops by himself where he has not come to that for so long, … */
+const DELETING_ENDS = 10 * MINUTE;
 /** … so that after this nobody does who said that he would. */
-export const DELETING_EXPIRES = 24 * HOUR;
+const DELETING_EXPIRES = 30 * MINUTE;
 /** So long it is told that an epoch was deleted: longer than anybody sends. */
-const DONE_EXPIRES = 90 * 24 * HOUR;
+const DONE_EXPIRES = 90 * 24 * 60 * MINUTE;
 
 /** Where names may be marked: never the format, a record, a log or an index of names. */
 export const COLLECTED: readonly Room[] = ['members', 'recipes', 'objects', 'pack-indexes', 'packs'];
@@ -129,7 +131,7 @@ export function isCollected(name: string): boolean {
 
 /** From now on records may lack what they name, and are not sent for that again. */
 export async function narrow(line: Line): Promise<void> {
-  await talking(line, () => put(line, NARROWED, Buffer.from('\n'), true));
+  await talking(line, () => put(line, NARROWED, NOTHING, true));
 }
 
 /** Says that these will be named by a record. */
@@ -169,31 +171,36 @@ function rootsIn(content: Buffer): Digest[] | undefined {
   }
 }
 
-/** The right to delete an epoch. */
+/** The right to delete an epoch: said again and again, as whoever is killed says nothing any more. */
 export class Claim {
   readonly epoch: Epoch;
   readonly #line: Line;
-  readonly #name: string;
-  readonly #since: Time;
+  readonly #id: string;
   readonly #now: () => Time;
+  readonly #timer: NodeJS.Timeout;
+  /** When it was said last. */
+  #since: Time;
+  #saying: Promise<void> | undefined;
   #begun: Promise<unknown> | undefined;
 
-  private constructor(line: Line, epoch: Epoch, name: string, since: Time, now: () => Time) {
+  private constructor(line: Line, epoch: Epoch, id: string, since: Time, now: () => Time) {
     this.epoch = epoch;
     this.#line = line;
-    this.#name = name;
+    this.#id = id;
     this.#since = since;
     this.#now = now;
     this.#begun = epoch.half ? Promise.resolve() : undefined;
+    this.#timer = setInterval(() => this.#sayAgain(), DELETING_SAID);
+    this.#timer.unref();
   }
 
   /** Nothing where somebody else has it, or may have. */
-  static async of(line: Line, { id }: Epoch, now: () => Time): Promise<Claim | undefined> {
-    const since = now();
-    const name = `${FOLDER}${id}/deleting-${stamp(since)}-${randomBytes(8).toString('hex')}`;
-    await talking(line, () => put(line, name, Buffer.from('\n')));
+  static async of(line: Line, { id: epoch }: Epoch, now: () => Time): Promise<Claim | undefined> {
+    const [since, id] = [now(), randomBytes(8).toString('hex')];
+    const name = deletingName(epoch, since, id);
+    await talking(line, () => put(line, name, NOTHING));
     // Of two who see each other neither has it; who sees nobody was seen by whoever came later.
-    const seen = (await readTrash(line)).epochs.find((epoch) => epoch.id === id);
+    const seen = (await readTrash(line)).epochs.find((each) => each.id === epoch);
     const others = seen?.deleting.filter((each) => each.name !== name) ?? [];
     const alone = others.every((other) => other.since <= since - DELETING_EXPIRES);
     if (!seen || !alone || seen.done || others.length === seen.deleting.length) {
@@ -201,30 +208,64 @@ export class Claim {
       return undefined;
     }
     // Whoever had it before and is gone may have deleted some of it.
-    return new Claim(line, { ...seen, half: seen.half || others.length > 0 }, name, since, now);
+    const left = others.map((each) => each.name);
+    return new Claim(line, { ...seen, deleting: others, half: seen.half || left.length > 0 }, id, since, now);
   }
 
-  /** @throws Error where it has taken so long that another may have taken over */
+  /** @throws Error where others may have taken over by now */
   async delete(name: string, signal?: AbortSignal): Promise<void> {
-    if (this.#now() > this.#since + DELETING_ENDS) throw new Error('It has taken too long.');
-    this.#begun ??= talking(this.#line, () =>
-      put(this.#line, `${FOLDER}${this.epoch.id}/half`, Buffer.from('\n'), true),
-    );
+    this.#mustHold();
+    this.#begun ??= talking(this.#line, () => put(this.#line, `${FOLDER}${this.epoch.id}/half`, NOTHING, true));
     await this.#begun;
+    this.#mustHold();
     await remove(this.#line, name, signal);
   }
 
   /** All of it is deleted that was to be. */
   async finish(): Promise<void> {
+    this.#mustHold();
     const { id } = this.epoch;
-    await talking(this.#line, () => put(this.#line, `${FOLDER}${id}/done`, Buffer.from('\n'), true));
+    await talking(this.#line, () => put(this.#line, `${FOLDER}${id}/done`, NOTHING, true));
     await tidy(this.#line, this.epoch);
   }
 
   /** Leaves it to others. What was begun, the next one ends. */
   async release(): Promise<void> {
-    await remove(this.#line, this.#name);
+    clearInterval(this.#timer);
+    await this.#saying;
+    await remove(this.#line, deletingName(this.epoch.id, this.#since, this.#id));
   }
+
+  /** The new word is there before the old one goes. Where it cannot be said, `#mustHold` ends the work in time. */
+  #sayAgain(): void {
+    const [before, since] = [this.#since, this.#now()];
+    if (this.#saying || since <= before) return;
+    const say = async () => {
+      await put(this.#line, deletingName(this.epoch.id, since, this.#id), NOTHING);
+      this.#since = since;
+      await remove(this.#line, deletingName(this.epoch.id, before, this.#id));
+    };
+    this.#saying = say()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#saying = undefined;
+      });
+  }
+
+  #mustHold(): void {
+    if (this.#now() <= this.#since + DELETING_ENDS) return;
+    throw remoteFailure(
+      this.#line.driver.address,
+      'what is collected there',
+      new Error('it was silent for so long that others may go on with it'),
+    );
+  }
+}
+
+const NOTHING = Buffer.from('\n');
+
+function deletingName(epoch: string, since: Time, id: string): string {
+  return `${FOLDER}${epoch}/deleting-${stamp(since)}-${id}`;
 }
 
 /** Takes away what is left of epochs that are deleted; of those from long ago all, as nobody can have begun before. */
