@@ -86,15 +86,15 @@ function deal<File extends { identity: FileIdentity }>(files: readonly File[], c
 
 function inThread(task: Task): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(workerFile(), { workerData: task });
+    const worker = new Worker(storeWorkerFile(), { workerData: task });
     worker.once('message', resolve);
     worker.once('error', reject);
     worker.once('exit', (code) => reject(new Error(`A hashing thread ended with code ${code}.`)));
   });
 }
 
-/** Beside this file: as TypeScript when run from the sources, as a bundle in what ships. */
-function workerFile(): string {
+/** What a thread of the store runs. Beside this file: as TypeScript when run from the sources, as a bundle in what ships. */
+export function storeWorkerFile(): string {
   const here = fileURLToPath(import.meta.url);
   return fileURLToPath(new URL(here.endsWith('.ts') ? 'worker.ts' : 'store-worker.cjs', import.meta.url));
 }

@@ -1,10 +1,11 @@
-/** Entry of a hashing thread: does its share, answers once, ends. */
+/** Entry of a hashing thread: does its share, answers, ends. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { MlpipeError } from '../errors.ts';
 import { nodeFileSystem } from './filesystem.ts';
 import { packFiles } from './handover.ts';
 import { objectFolder, packFolder } from './layout.ts';
 import type { Answer, Task } from './pool.ts';
+import { type CuttingTask, cutFile } from './remotes/cutting-thread.ts';
 import { hashFile, type StagedFile, Stager } from './work.ts';
 
 async function answer(task: Task): Promise<Answer> {
@@ -22,5 +23,7 @@ async function answer(task: Task): Promise<Answer> {
   }
 }
 
-// The task was put there by `inThreads`, which is the only one to start this file.
-void answer(workerData as Task).then((files) => parentPort?.postMessage(files));
+// The task was put there by `inThreads` or `cutInThread`, the only ones to start this file.
+const task = workerData as Task | CuttingTask;
+if (task.kind === 'cut') void cutFile(task, parentPort);
+else void answer(task).then((files) => parentPort?.postMessage(files));

@@ -46,7 +46,7 @@ export function isChunking(value: unknown): value is Chunking {
 }
 
 /** Finds cuts in content that comes in pieces, wherever the pieces begin and end. */
-class Cutter {
+export class Cutter {
   readonly #smallest: Bytes;
   readonly #largest: Bytes;
   readonly #average: Bytes;

@@ -1,16 +1,15 @@
 /** Sends what travels in packs: many small objects, and the chunks of large ones that the remote does not have yet. */
 import { setImmediate as othersTurn } from 'node:timers/promises';
-import { digestOf } from '../../../grammar/plan/canonical.ts';
 import type { Bytes, Digest } from '../../../grammar/plan/plan.ts';
 import type { ObjectSource } from '../source.ts';
 import type { PackBook } from './book.ts';
-import { chunksOf } from './chunker.ts';
 import { inParallel } from './concurrency.ts';
+import { cutObject } from './cutting.ts';
 import { contentOf } from './driver.ts';
 import { remoteFailure } from './failure.ts';
 import { LocalSpans } from './local-spans.ts';
 import { nameOf } from './names.ts';
-import { contentOfObject, type Named, namedIn, readObject } from './outgoing.ts';
+import { type Named, namedIn, readObject } from './outgoing.ts';
 import { encodeMembers, encodeRecipe, type Span } from './pack-format.ts';
 import { type PackedPlace, Packer } from './packer.ts';
 import { type Line, type Progress, settled } from './transfer.ts';
@@ -95,14 +94,13 @@ async function packChunks(
   const places: (PackedPlace | Span)[] = [];
   if (line.chunking === undefined) return places;
   // The last chunk comes only when the whole fits its digest; a recipe is written only when all have come.
-  for await (const chunk of chunksOf(contentOfObject(source, object, bytes).read(), line.chunking)) {
+  for await (const { digest, content } of cutObject(source, object, bytes, line.chunking)) {
     line.signal?.throwIfAborted();
-    const digest = digestOf(chunk);
     const there = packer.find(digest) ?? (await book.blob(digest));
-    if (there === undefined) places.push(await packer.add(digest, chunk));
+    if (there === undefined) places.push(await packer.add(digest, content));
     else if ('in' in there) places.push({ pack: there.in.index.pack, offset: there.offset, bytes: there.bytes });
     else places.push(there);
-    progress.bytes += chunk.length;
+    progress.bytes += content.length;
     progress.tell();
   }
   return places;
