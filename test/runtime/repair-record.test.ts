@@ -147,3 +147,61 @@ describe('repairing a model', function () {
     await assert.rejects(repair({ signal: AbortSignal.abort() }), { code: 'cancelled' });
   });
 });
+
+describe('repairing what lies in packs', function () {
+  this.timeout(60_000);
+  const FILES_IN_PACK = 300;
+  let project: TemporaryProject;
+  let remote: string;
+  let record: string;
+  const inside = <Answer>(use: (opened: api.Project) => Promise<Answer> | Answer): Promise<Answer> =>
+    api.withProject(project.folder, use);
+  const repair = () => inside((opened) => api.repairRecord(opened, record, { setAsideLost: false }));
+  const pack = () => {
+    const folder = project.path('.mlpipe/packs');
+    const [name = ''] = fs.readdirSync(folder).filter((each) => each.endsWith('.pack'));
+    return join(folder, name);
+  };
+  const damage = (change: (bytes: Buffer) => Buffer) => {
+    const path = pack();
+    fs.chmodSync(path, 0o644);
+    fs.writeFileSync(path, change(fs.readFileSync(path)));
+  };
+
+  beforeEach(async () => {
+    const make = `mkdir -p many && for i in $(seq ${FILES_IN_PACK}); do echo "file $i of many" > many/$i; done`;
+    project = new TemporaryProject({
+      'p.mlpipe': `pipeline p\n\nstep make {\n  run ${JSON.stringify(make)}\n  writes o "many"\n}\n`,
+    });
+    remote = fs.mkdtempSync(join(tmpdir(), 'mlpipe-remote-'));
+    const { step } = await project.run();
+    record = step('make').record ?? '';
+    await inside(async (opened) => {
+      const { addRemote } = await api.sharing.remotes();
+      await addRemote(opened, 'shared', { url: remote });
+      await api.sharing.push(opened);
+    });
+  });
+  afterEach(() => {
+    project.remove();
+    fs.rmSync(remote, { recursive: true, force: true });
+  });
+
+  it('brings back one object, and leaves its neighbours where they are', async () => {
+    damage((bytes) => {
+      const at = bytes.indexOf('file 77 of many');
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+      return bytes;
+    });
+    const { ok, repair: done } = await repair();
+    assert.equal(ok, true, JSON.stringify(done));
+    assert.deepEqual([done.repaired.length, done.lost, done.setAside], [1, [], []]);
+  });
+
+  it('brings back all that a pack held whose index is damaged', async () => {
+    damage((bytes) => bytes.subarray(0, -1));
+    const { ok, repair: done } = await repair();
+    assert.equal(ok, true, JSON.stringify(done));
+    assert.deepEqual([done.repaired.length, done.lost], [FILES_IN_PACK, []]);
+  });
+});
