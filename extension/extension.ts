@@ -8,7 +8,7 @@ import { activateDecayFeature } from './features/decay/index.ts';
 import { activateExplainFeature } from './features/explain/index.ts';
 import { activateLineageFeature } from './features/lineage/index.ts';
 import { activateModelsFeature } from './features/models/index.ts';
-import type { TreeNode } from './features/models/nodes.ts';
+import type { TreeNode } from './features/models/tree-node.ts';
 import { activateRecordsFeature } from './features/records/index.ts';
 import { activateReproduceFeature } from './features/reproduce/index.ts';
 import { activateRunFeature } from './features/run/index.ts';

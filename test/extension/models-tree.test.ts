@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type TreeNode, treeOf } from '../../extension/features/models/nodes.ts';
+import { treeOf } from '../../extension/features/models/nodes.ts';
+import type { TreeNode } from '../../extension/features/models/tree-node.ts';
 import { RunningRuns } from '../../extension/infrastructure/running.ts';
 import type { ModelNode, VerifyAnswer } from '../../runtime/rpc/protocol.ts';
 

@@ -13,7 +13,7 @@ import {
   withShortDigests,
 } from '../../infrastructure/wording.ts';
 import { escaped, list } from './markdown.ts';
-import type { NodeKind, TreeNode } from './nodes.ts';
+import type { NodeKind, TreeNode } from './tree-node.ts';
 
 /** What stands behind a model: what was measured, then data, code, environment, parameters, and who made it. */
 export function lineageOf(folder: string, model: ModelNode, now: number, verified: Verified | undefined): TreeNode[] {

@@ -7,7 +7,8 @@ import type { RunningRuns } from '../../infrastructure/running.ts';
 import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
 import { spokenError } from '../../infrastructure/trouble.ts';
 import type { Verifications } from '../../infrastructure/verifications.ts';
-import { type ModelsOfFolder, type TreeNode, treeOf } from './nodes.ts';
+import { type ModelsOfFolder, treeOf } from './nodes.ts';
+import type { TreeNode } from './tree-node.ts';
 
 export interface ModelsDependencies {
   runtime: RuntimeProcess;

@@ -2,21 +2,12 @@
 import * as vscode from 'vscode';
 import { VerifyRecordRequest } from '../../../runtime/rpc/protocol.ts';
 import { COMMANDS, registerCommand } from '../../infrastructure/commands.ts';
-import type { Logs } from '../../infrastructure/logging.ts';
 import { wantedRecord } from '../../infrastructure/record-uri.ts';
-import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
 import { isCancelled, offer, tellTrouble } from '../../infrastructure/trouble.ts';
 import { mayRun } from '../../infrastructure/trust.ts';
-import type { Verifications } from '../../infrastructure/verifications.ts';
 import { outcomeOf } from './messages.ts';
 import { repairing } from './repair.ts';
-import { withProgress } from './work.ts';
-
-export interface VerifyDependencies {
-  runtime: RuntimeProcess;
-  verifications: Verifications;
-  logs: Logs;
-}
+import { type VerifyDependencies, withProgress } from './work.ts';
 
 export function activateVerifyFeature(dependencies: VerifyDependencies): vscode.Disposable {
   const { runtime, verifications, logs } = dependencies;

@@ -5,9 +5,8 @@ import { COMMANDS } from '../../infrastructure/commands.ts';
 import { type WantedRecord, wantedRecord } from '../../infrastructure/record-uri.ts';
 import { isCancelled, offer, type Remedy, tellTrouble } from '../../infrastructure/trouble.ts';
 import { mayRun } from '../../infrastructure/trust.ts';
-import type { VerifyDependencies } from './index.ts';
 import { repairOutcome } from './messages.ts';
-import { withProgress } from './work.ts';
+import { type VerifyDependencies, withProgress } from './work.ts';
 
 /** The command: it takes a node of the tree. */
 export function repairing({ runtime, verifications, logs }: VerifyDependencies) {

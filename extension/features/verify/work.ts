@@ -1,9 +1,17 @@
-/** A request that reads or fetches what stands behind a record, with its progress and a button to cancel it. */
+/** What Verify and Repair share: a request that reads or fetches what stands behind a record, with its progress and a button to cancel it. */
 import * as vscode from 'vscode';
+import type { Logs } from '../../infrastructure/logging.ts';
 import type { WantedRecord } from '../../infrastructure/record-uri.ts';
 import type { RuntimeProcess } from '../../infrastructure/runtime-process.ts';
+import type { Verifications } from '../../infrastructure/verifications.ts';
 import { spokenTransfer } from '../../infrastructure/wording.ts';
 import { progressLine } from './messages.ts';
+
+export interface VerifyDependencies {
+  runtime: RuntimeProcess;
+  verifications: Verifications;
+  logs: Logs;
+}
 
 /** @throws what the request throws; a cancelled one counts as `isCancelled` */
 export function withProgress<Answer>(

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { MlpipeApi } from '../../../extension/extension.ts';
-import type { TreeNode } from '../../../extension/features/models/nodes.ts';
+import type { TreeNode } from '../../../extension/features/models/tree-node.ts';
 import { hasPage, texts } from './page.ts';
 import { poll } from './poll.ts';
 

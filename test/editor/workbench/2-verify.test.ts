@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { TreeNode } from '../../../extension/features/models/nodes.ts';
+import type { TreeNode } from '../../../extension/features/models/tree-node.ts';
 import { click, hasPage, hover, screenshot } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {

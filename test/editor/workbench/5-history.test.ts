@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { TreeNode } from '../../../extension/features/models/nodes.ts';
+import type { TreeNode } from '../../../extension/features/models/tree-node.ts';
 import { click, hasPage, press, screenshot, texts } from '../support/page.ts';
 import { poll } from '../support/poll.ts';
 import {
