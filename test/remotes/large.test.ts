@@ -15,7 +15,7 @@ import { Arrival } from '../../runtime/store/remotes/incoming.ts';
 import { nameOf } from '../../runtime/store/remotes/names.ts';
 import { contentOfObject, objectsOf } from '../../runtime/store/remotes/outgoing.ts';
 import { guarded } from '../../runtime/store/remotes/retry.ts';
-import { MOST_WAITING, WriteBehind } from '../../runtime/store/remotes/write-behind.ts';
+import { MOST_UNSYNCED, MOST_WAITING, WriteBehind } from '../../runtime/store/remotes/write-behind.ts';
 import type { Store } from '../../runtime/store/store.ts';
 import { straceWorks, traced } from '../faults/strace.ts';
 import {
@@ -294,6 +294,19 @@ describe('a large object', function () {
         zeros += 1;
       }
       assert.ok(zeros > 900 && zeros < 10_000, `${zeros} zeros`);
+    });
+
+    it('by being slow to sync is not written to further ahead than so much', () => {
+      const bytes = MOST_UNSYNCED + 64 * MIB;
+      const calls = 'pwrite64,pwritev,fdatasync';
+      const slow = 'fdatasync:delay_enter=700000:when=1';
+      const { status, stderr, trace } = traced(calls, slow, [CHILD, 'write', fresh('file'), String(bytes)]);
+      assert.equal(status, 0, stderr);
+      const lines = trace.split('\n').filter((line) => / = \d+( |$)/.test(line));
+      const firstSync = lines.findIndex((line) => line.includes('fdatasync'));
+      const written = lines.slice(0, firstSync).reduce((sum, line) => sum + Number(line.match(/ = (\d+)/)?.[1]), 0);
+      assert.ok(written > MOST_UNSYNCED / 2, `${written} bytes: the sync was waited for`);
+      assert.ok(written <= MOST_UNSYNCED + MOST_WAITING, `${written} bytes before the first sync was over`);
     });
 
     it('by a kill in the middle is gone on with by the next one', async () => {

@@ -15,7 +15,7 @@ export const MOST_WAITING = 8 * 2 ** 20;
 /** So much is worth a sync of its own. */
 const WORTH_SYNC = 32 * 2 ** 20;
 /** More is never written than so much ahead of what is on the disk. */
-const MOST_UNSYNCED = 128 * 2 ** 20;
+export const MOST_UNSYNCED = 128 * 2 ** 20;
 
 const writev = promisify(fs.writev);
 const fdatasync = promisify(fs.fdatasync);
@@ -68,7 +68,8 @@ export class WriteBehind {
     this.#waiting += bytes.length;
     this.#writing ??= this.#writeQueue();
     while (this.#failure === undefined && this.#waiting > MOST_WAITING) await this.#writing;
-    while (this.#failure === undefined && this.#written - this.#synced > MOST_UNSYNCED) await this.#syncing;
+    while (this.#failure === undefined && this.#written - this.#synced > MOST_UNSYNCED)
+      await (this.#syncing ?? this.#writing);
     this.#mustBeWell();
   }
 
