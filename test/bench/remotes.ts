@@ -1,7 +1,7 @@
 /**
  * Sending and fetching, to a folder and to a test server that speaks S3, beside `dvc push` and `dvc pull` to a folder:
- * 10,000 files of 4 KiB, and one file of 1 GiB that chance has drawn; and what goes over the line of a changed table. What is sent is on the disk when `push` answers, and what is fetched was
- * hashed; DVC promises the first of these not at all. On S3 the server, a test double in the same machine, is what is
+ * 10,000 files of 4 KiB, and one file of 1 GiB that chance has drawn; and what goes over the line of a changed table. What
+ * is sent is on the disk when `push` answers, and what is fetched was hashed; DVC promises the first of these not at all. On S3 the server, a test double in the same machine, is what is
  * slow: its figures say that nothing else is.
  */
 import { execFileSync } from 'node:child_process';
@@ -19,6 +19,7 @@ import { openFolder } from '../../runtime/store/remotes/drivers/folder.ts';
 import { startS3 } from '../remotes/servers/start.ts';
 import { receive, send } from '../remotes/support.ts';
 import { recordOf } from '../runtime/records.ts';
+import { calm } from './calm.ts';
 import { type Dvc, installDvc } from './peers.ts';
 import { inTurns, metric, missing, peer } from './report.ts';
 
@@ -60,7 +61,6 @@ async function bench(): Promise<void> {
 
 const TABLE = 2 ** 27;
 const MIB = 2 ** 20;
-const ZEROS = Buffer.alloc(2 ** 22);
 
 /** What goes over the line of a table of 128 MiB whose version before is there. */
 async function editedTable(folder: string): Promise<void> {
@@ -239,20 +239,6 @@ function withDvc(folder: string, source: string, dvc: Dvc, bytes: number): { pus
   fs.rmSync(join(project, '.dvc', 'cache'), { recursive: true, force: true });
   calm(folder, bytes);
   return { push: sent, pull: run('fetch', '-q') };
-}
-
-/**
- * Nothing waits for the disk, and memory for what comes is at hand. A virtual machine gives memory that has been free for
- * a while back to its host, and whoever takes it first writes at a tenth of the speed: one tool would find what the other
- * has just left.
- */
-function calm(folder: string, bytes: number): void {
-  execFileSync('sync');
-  const path = join(folder, 'memory');
-  const file = fs.openSync(path, 'w');
-  for (let written = 0; written < 1.5 * bytes; written += ZEROS.length) fs.writeSync(file, ZEROS);
-  fs.closeSync(file);
-  fs.rmSync(path);
 }
 
 function makeFiles(folder: string, count: number): void {

@@ -11,9 +11,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import type { Bytes } from '../../grammar/plan/plan.ts';
 import type { openStore } from '../../runtime/store/open.ts';
 import type { openFolder } from '../../runtime/store/remotes/drivers/folder.ts';
 import type { send } from '../remotes/support.ts';
+import { calm } from './calm.ts';
 import { type Dvc, installDvc, installGitLfs, machinePeer } from './peers.ts';
 import { metric, missing } from './report.ts';
 
@@ -51,12 +53,12 @@ async function bench(): Promise<void> {
     const rate = (milliseconds: number) => FILES / (milliseconds / 1000);
     const many = join(folder, 'many');
     makeFiles(many);
-    await compare(`${FILES.toLocaleString('en-US')} files`, many, tools, rate, 'files/s');
+    await compare(`${FILES.toLocaleString('en-US')} files`, many, FILES * SMALL, tools, rate, 'files/s');
     fs.rmSync(many, { recursive: true });
     const large = join(folder, 'large');
     makeLarge(large);
     const speed = (milliseconds: number) => LARGE / 1e6 / milliseconds;
-    await compare(`${LARGE / 2 ** 30} GiB`, large, tools, speed, 'GB/s');
+    await compare(`${LARGE / 2 ** 30} GiB`, large, LARGE, tools, speed, 'GB/s');
     fs.rmSync(large);
     await hollow(folder, mlpipe);
     await manyMore(folder, mlpipe);
@@ -88,7 +90,7 @@ async function manyMore(folder: string, { openStore }: Mlpipe): Promise<void> {
   const what = `${count.toLocaleString('en-US')} files`;
   const data = join(folder, 'many-more');
   makeFiles(data, count);
-  shell('sync');
+  calm(folder, count * SMALL);
   const store = openStore(join(folder, 'many-more-store'));
   const digests = new Set<string>();
   for (const [name, work] of [
@@ -108,6 +110,7 @@ async function manyMore(folder: string, { openStore }: Mlpipe): Promise<void> {
 async function compare(
   what: string,
   source: string,
+  bytes: Bytes,
   tools: (place: string) => Record<string, Tool>,
   unitsOf: (milliseconds: number) => number,
   unit: string,
@@ -124,7 +127,7 @@ async function compare(
     const took: Partial<Record<Stage, number>> = {};
     for (const stage of STAGES) {
       if (stage === 'lay out') fs.rmSync(data, { recursive: true });
-      shell('sync');
+      calm(place, bytes);
       const began = performance.now();
       try {
         await tool[stage]();
