@@ -10,9 +10,10 @@ import { MlpipeError } from '../../runtime/errors.ts';
 import { openProject, type Project } from '../../runtime/project.ts';
 import { pull } from '../../runtime/share/pull.ts';
 import { push } from '../../runtime/share/push.ts';
-import type { Content, GetOptions, Listed, RemoteDriver } from '../../runtime/store/remotes/driver.ts';
+import type { RemoteDriver } from '../../runtime/store/remotes/driver.ts';
 import { nameOf, recordName } from '../../runtime/store/remotes/names.ts';
 import { recordOf } from '../runtime/records.ts';
+import { Mortal } from './mortal.ts';
 import {
   cloneLocks,
   MemoryRemote,
@@ -28,56 +29,6 @@ import {
 const DAY = 86_400_000;
 const GRACE = 14 * 86_400;
 const PACKED = /^(packs|pack-indexes|members)\//;
-
-/** A process that is killed after so many calls: from then on nothing that it asks for is done. */
-class Mortal implements RemoteDriver {
-  readonly address = 'memory';
-  readonly abilities: RemoteDriver['abilities'];
-  readonly #inner: RemoteDriver;
-  readonly #before: (name: string) => Promise<void>;
-  left: number;
-
-  constructor(inner: RemoteDriver, left = Number.POSITIVE_INFINITY, before = async (_name: string) => {}) {
-    this.#inner = inner;
-    this.left = left;
-    this.#before = before;
-    this.abilities = inner.abilities;
-  }
-
-  async *list(prefix: string): AsyncGenerator<Listed> {
-    await this.#turn(prefix);
-    yield* this.#inner.list(prefix);
-  }
-
-  async head(name: string) {
-    await this.#turn(name);
-    return this.#inner.head(name);
-  }
-
-  async get(name: string, options?: GetOptions) {
-    await this.#turn(name);
-    return this.#inner.get(name, options);
-  }
-
-  async put(name: string, content: Content, options?: { replace?: boolean }) {
-    await this.#turn(name);
-    return this.#inner.put(name, content, options);
-  }
-
-  async delete(name: string) {
-    await this.#turn(name);
-    await this.#inner.delete(name);
-  }
-
-  async settle() {}
-  async close() {}
-
-  async #turn(name: string): Promise<void> {
-    await this.#before(name);
-    this.left -= 1;
-    if (this.left < 0) throw new Error('killed');
-  }
-}
 
 describe('collecting on a remote', function () {
   this.timeout(120_000);
@@ -513,99 +464,4 @@ describe('collecting on a remote', function () {
     remote.files.set('format', Buffer.from('mlpipe-remote/1\n'));
     await assert.rejects(collect(author), { code: 'remote-uncollectable', todo: /upgrade/ });
   });
-});
-
-describe('collections and sendings in any order', function () {
-  this.timeout(240_000);
-
-  /** Each turn of somebody comes when chance says so. */
-  for (const seed of [1, 2, 3, 4, 5, 6]) {
-    it(`lose nothing that a record names (${seed})`, async () => {
-      const folder = temporaryFolder();
-      let state = seed * 7919;
-      const chance = () => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return state / 2 ** 32;
-      };
-      const remote = new MemoryRemote();
-      let now = Date.UTC(2026, 0, 1);
-      const url = join(folder, 'models');
-      const people = ['ada', 'ben', 'cleo', 'dan'].map((name) => projectAt(join(folder, name), url));
-      const collectors = ['eve', 'fay'].map((name) => projectAt(join(folder, name), url));
-      const turn = async () => {
-        now += 1000;
-        if (chance() < 0.3) await wait(chance() * 4);
-      };
-      const driver = () => new Mortal(remote, chance() < 0.4 ? Math.floor(chance() * 120) : undefined, turn);
-      const options = () => ({ ...QUICK, around: driver, reliance: { now: () => now, pause: 3 } });
-      let [sent, killed, deleted] = [0, 0, 0];
-      const person = async (project: Project, number: number) => {
-        for (let round = 0; round < 6; round += 1) {
-          const data = join(project.root, 'data');
-          fs.rmSync(data, { recursive: true, force: true });
-          fs.mkdirSync(data);
-          // Out of few, so that all rely on what others have left.
-          const from = Math.floor(chance() * 3) * 30;
-          for (let file = from; file < from + 70; file += 1)
-            fs.writeFileSync(join(data, `${file}.txt`), `file ${file}`);
-          const { digest, bytes } = await project.store.put(data);
-          const text = await project.store.putBytes(`plan ${from}`);
-          const inputs = [{ name: 'data:digits', digest, bytes, path: 'data' }];
-          await project.ledger.append(
-            recordOf({ plan: text.digest, keyParts: text.digest, inputs, reason: `${number} ${round}` }),
-          );
-          await push(project, [], options()).then(
-            () => (sent += 1),
-            () => (killed += 1),
-          );
-          await wait(chance() * 20);
-        }
-      };
-      let busy = true;
-      const collector = async (project: Project) => {
-        while (busy) {
-          await collectRemoteGarbage(project, {
-            remote: 'shared',
-            scope: 'unreferenced',
-            grace: GRACE,
-            now: () => now,
-            ...options(),
-          }).then(
-            (found) => (deleted += found.deleted.files),
-            () => undefined,
-          );
-          // A night, or a fortnight in which nobody sends.
-          now += chance() < 0.5 ? DAY : 0;
-          await wait(chance() * 30);
-        }
-      };
-      try {
-        const collecting = collectors.map(collector);
-        await Promise.all(people.map(person));
-        busy = false;
-        await Promise.all(collecting);
-        mustBeSound(remote.files);
-        for (let round = 0; round < 3; round += 1) {
-          now += 15 * DAY;
-          const [first] = collectors;
-          if (first)
-            deleted += (
-              await collectRemoteGarbage(first, {
-                remote: 'shared',
-                scope: 'unreferenced',
-                grace: GRACE,
-                now: () => now,
-                ...QUICK,
-                around: () => remote,
-              })
-            ).deleted.files;
-          mustBeSound(remote.files);
-        }
-        assert.ok(sent > 0 && killed > 0, `${sent} sent, ${killed} killed, ${deleted} deleted`);
-      } finally {
-        for (const project of [...people, ...collectors]) project.close();
-        remove(folder);
-      }
-    });
-  }
 });
