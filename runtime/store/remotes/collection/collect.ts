@@ -101,8 +101,9 @@ class RemoteCollector {
   async collect(): Promise<RemoteCollection> {
     const { line, store, source } = this.#place;
     const waiting = (await readTrash(line)).epochs.filter(isWaiting);
-    const ripe = await this.#ripe(waiting);
+    const ripe = new Map<string, Ripe>();
     try {
+      await this.#claimRipe(waiting, ripe);
       // Only now, as who relies on something says so before looking whether somebody deletes.
       for (const each of ripe.values()) each.kept = await keptIn(line, each.epoch);
       const files = await filesOn(line);
@@ -133,9 +134,8 @@ class RemoteCollector {
     if ([...listing.files].some(goes)) await mendMembers(listing, needs);
   }
 
-  /** Those that have waited long enough, with the right to delete them. */
-  async #ripe(waiting: readonly Epoch[]): Promise<Map<string, Ripe>> {
-    const ripe = new Map<string, Ripe>();
+  /** @param ripe gets those that have waited long enough, with the right to delete them, which the caller gives back */
+  async #claimRipe(waiting: readonly Epoch[], ripe: Map<string, Ripe>): Promise<void> {
     for (const epoch of waiting) {
       if (epoch.began > this.#now() - this.#options.grace * 1000) continue;
       const claim = this.#options.dryRun ? undefined : await Claim.of(this.#place.line, epoch, this.#now);
@@ -143,7 +143,6 @@ class RemoteCollector {
         ripe.set(epoch.id, { epoch: claim?.epoch ?? epoch, claim, kept: [], postponed: false });
       else this.#result.postponed += 1;
     }
-    return ripe;
   }
 
   /** Who is still sending what stands between a record and what it relies on would lose that. */
